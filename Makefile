@@ -1,18 +1,25 @@
 # On a new machine `make figures` and `make test` set up .venv from exact pins first.
 # With an overlay over config.yaml:  make figures CONFIG=mine.yaml
 
+## PYTHON=python3: the Python that .venv is made from, 3.11 to 3.13
 PYTHON ?= python3
+## CONFIG=mine.yaml: a study file that is laid over config.yaml, or several in quotes
 CONFIG ?=
+## CORES=2: how many jobs run at once
 CORES ?= 2
-# Of `make plan`: say what so many hours would leave out; 1: time a few updates of what was never run here.
-MAX_HOURS ?=
-CALIBRATE ?=
-# Profile of the jobs: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml.
+## PROFILE=local: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml
 PROFILE ?= local
-# Of `make bench` alone: cpu or cuda; updates of a training, repetitions, and most sentence pairs of the text steps.
+## MAX_HOURS=8: of `make plan`: say what so many hours would leave out
+MAX_HOURS ?=
+## CALIBRATE=1: of `make plan`: time a few updates of what was never run here
+CALIBRATE ?=
+## DEVICE=cpu: of `make bench`: cpu or cuda
 DEVICE ?= cpu
+## UPDATES=30: of `make bench`: updates of a training
 UPDATES ?= 30
+## REPETITIONS=3: of `make bench`: how often each is measured
 REPETITIONS ?= 3
+## PAIRS=100000: of `make bench`: most sentence pairs of the text steps
 PAIRS ?= 100000
 
 # Make would ignore a misspelt variable, and run the default study in place of the one that is meant.
@@ -45,16 +52,19 @@ VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(FILES),--configfile $(FILES))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
-PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+WORKERS = $(CORES)
+PYTEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help install figures quick methods preview status verify plan tidy pretrain rates page report test test-all bench bench-workflow ci-setup lint clean
+.PHONY: help install figures quick methods preview status watch verify plan tidy pretrain rates page report test test-all bench bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
-help: ## list these commands
+help: ## list these commands and their variables
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
+	@printf '\nVariables, such as in `make figures CONFIG=mine.yaml CORES=4`, with what they are if left out or an example:\n'
+	@sed -n 's/^## \([A-Z_]*=[^:]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 install: $(VENV)/installed ## set up .venv from exact pins, which every other command does as well
 
@@ -73,6 +83,9 @@ preview: $(VENV)/installed ## draw figures and findings from what is finished no
 status: $(VENV)/installed ## count done, running, failed and missing cells of each study and method
 	@$(MTPEFT) status $(OVERLAY)
 
+watch: $(VENV)/installed ## show a sweep that runs: cells by state, loss and speed of what runs, time left; Ctrl-C ends it
+	@$(MTPEFT) status --watch $(OVERLAY)
+
 verify: $(VENV)/installed ## compare every file that was made with its record, for example after a disk has failed
 	@$(MTPEFT) verify $(OVERLAY)
 
@@ -89,15 +102,17 @@ pretrain: $(VENV)/installed ## make the base models in workflow/models/ anew: so
 rates: $(VENV)/installed ## search for all learning rates anew, on dev, into results/rate-search/rates.csv
 	@$(MTPEFT) sweep --target collect_rates --configfile workflow/studies/rate-search.yaml $(FILES) $(WHERE)
 
-page: $(VENV)/installed ## write the results page, results/<study file>/index.html, to open in a browser
+page: $(VENV)/installed ## write the results page of the study that was run last, or of CONFIG, to open in a browser
 	@$(MTPEFT) page $(OVERLAY)
 
-report: $(VENV)/installed ## write Snakemake's report of a finished run: figures, captions, run times
-	@$(SNAKEMAKE) --report results/$(or $(basename $(notdir $(CONFIG))),config)/report.zip
+report: $(VENV)/installed ## write Snakemake's report of the study that was run last, or of CONFIG: figures, captions, run times
+	@$(MTPEFT) report $(OVERLAY)
 
 test: $(VENV)/develop ## run the tests, without those that take long or need SLURM
 	@$(PYTEST) -m "not slow and not cluster"
 
+# One worker has all tests on SLURM and mostly waits for it, so that there is one more than there are cores.
+test-all: WORKERS = $(shell expr $(CORES) + 1)
 test-all: $(VENV)/develop ## run all tests
 	@$(PYTEST)
 
@@ -131,7 +146,7 @@ $(VENV)/installed: envs/workflow.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt)
+OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt trackers.txt notebook.txt)
 
 $(VENV)/develop: $(VENV)/installed envs/develop.txt $(OPTIONAL)
 	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from mtpeft.config.schema import Configuration
 from mtpeft.data.token_arrays import Encoded, write_arrays
-from mtpeft.front.progress import Progress, text_warnings
+from mtpeft.front.previews import Previews, text_warnings
 from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.search_rate import training_files
 from support.front import configured
@@ -43,13 +43,13 @@ _inputs = training_files
 def test_losses_of_every_part_are_told_once_as_they_become_known(
     configuration: Configuration, part: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    progress = Progress(configuration, [])
-    progress.warn()
+    previews = Previews(configuration, [])
+    previews.warn()
     assert capsys.readouterr().err == ""
     file = _files(configuration)[part]
     write_arrays(file, source=Encoded(TOKENS, 1, truncated=1, unknown=1), target=Encoded(TOKENS, 1, unknown=5))
-    progress.warn()
-    progress.warn()
+    previews.warn()
+    previews.warn()
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert said[0].startswith(f"mtpeft: warning: {file}: 1 of 50 source sentences (2.0%) are longer")

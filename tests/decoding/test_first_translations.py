@@ -15,7 +15,7 @@ from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work
 from mtpeft.decoding.search import translate
-from mtpeft.front.progress import FirstTranslations
+from mtpeft.front.previews import FirstTranslations
 from mtpeft.metrics.chrf import corpus_chrf as chrf
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of

@@ -14,11 +14,19 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import untouched
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
-from mtpeft.front import progress
 from mtpeft.front.plan import cells_table
 from mtpeft.front.preview import draw_finished
 from mtpeft.front.status import is_finished, state_of, status_table
-from mtpeft.steps.cells_of_studies import placed_others, placed_study_cells, placed_study_others, placed_untouched
+from mtpeft.front.study_records import begin_study
+from mtpeft.front.terminal import progress_sentence
+from mtpeft.front.watch.look import Watch
+from mtpeft.steps.cells_of_studies import (
+    placed_others,
+    placed_study_cells,
+    placed_study_others,
+    placed_untouched,
+    results_folder,
+)
 from mtpeft.steps.paths import on_other
 from mtpeft.steps.split_corpus import split_file
 from mtpeft.steps.train import placed
@@ -235,9 +243,7 @@ def test_a_preview_marks_what_is_missing_on_other_pairs(configuration: Configura
     assert (full["seeds"], lora["seeds"], lora["missing"], lora["chrf"]) == ("1", "0", "1", "")
 
 
-def test_other_pairs_are_counted_beside_the_cells(
-    configuration: Configuration, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_pairs_are_counted_beside_the_cells(configuration: Configuration) -> None:
     (OTHERS[1].folder / "score.json").unlink()
     write_record(
         OTHERS[0].folder / "failed.json", {"step": "decode", "target": "x", "reason": "full", "mistake": False}
@@ -256,9 +262,10 @@ def test_other_pairs_are_counted_beside_the_cells(
         ["6", "1", "6", "2", "0"],
         ["11", "11", "11", "2", "0"],
     ]
-    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
-    progress.Progress(configuration, []).report()
-    assert "11 of 11 cells and 0 of 2 decodings of other pairs are finished" in capsys.readouterr().out
+    begin_study(configuration, [])
+    watch = Watch(results_folder(configuration))
+    said = progress_sentence(watch.look()[0], watch, every_job=False)
+    assert said == "11 of 11 cells and 0 of 2 decodings of other pairs are finished."
 
 
 def append(file: str) -> Callable[[], None]:

@@ -12,19 +12,35 @@ from mtpeft.core.errors import StoppedError, TryAgainError, UserError, user_erro
 from mtpeft.core.process import die_with_parent
 from mtpeft.front import commands as front
 from mtpeft.steps.command import add_commands
+from mtpeft.steps.step import STEPS
 from mtpeft.training.launch import prints
 
+PROGRAM = "python -m mtpeft"
+DESCRIPTION = (
+    "Run studies of parameter-efficient fine-tuning for machine translation. `COMMAND --help` has the options."
+)
+STEPS_TITLE = "Steps of the workflow, which Snakemake calls"
 MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends with its sentence and exit code 2."""
-    parser = argparse.ArgumentParser(prog="python -m mtpeft", description=__doc__)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in arguments if not word.startswith("-")), "")
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [-h] command ...",
+        description=DESCRIPTION,
+        epilog="" if command else all_commands(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(
-        title="commands", metavar="command", required=True, parser_class=partial(_parser_of, command)
+        prog=PROGRAM,
+        metavar="command",
+        required=True,
+        help=argparse.SUPPRESS,
+        parser_class=partial(_parser_of, command),
     )
     front.add_commands(commands, command)
     add_commands(commands, command)
@@ -46,6 +62,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # such as `… | head`
         sys.exit(1)
+
+
+def all_commands() -> str:
+    """Write the commands that a person calls, in groups, and then the steps of the workflow."""
+    listed = {
+        group: [(own.name, own.summary) for own in front.COMMANDS if own.group == group] for group in front.GROUPS
+    }
+    listed[STEPS_TITLE] = [(step.name, step.summary) for step in STEPS.entries.values()]
+    width = max(len(name) for rows in listed.values() for name, _ in rows)
+    lines = []
+    for title, rows in listed.items():
+        lines += [f"{title}:", *(f"  {name:{width}}  {summary}" for name, summary in rows), ""]
+    return "\n".join(lines).rstrip()
 
 
 class _Unused:

@@ -100,6 +100,25 @@ def take_slots(gpus: int, cells_per_gpu: int = 1) -> Iterator[list[str]]:
         yield taken
 
 
+def taken_slots() -> dict[str, tuple[int, int]]:
+    """For each GPU on which steps of this user run here, how many do and how many may; no lock is taken or asked for.
+
+    A step that has ended leaves its file until the next one comes, so the processes that the files name are looked for.
+    """
+    from urllib.parse import unquote
+
+    found: dict[str, tuple[int, int]] = {}
+    for place in sorted(own for own in _lock_folder_name().glob("*") if own.is_dir()):
+        limits = [int(slot.read_text() or 1) for slot in place.glob("*-*") if _lives(slot.name.partition("-")[0])]
+        if limits:
+            found[unquote(place.name)] = len(limits), min(limits)
+    return found
+
+
+def _lives(process: str) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
 @contextlib.contextmanager
 def _wait_for(devices: Sequence[str], gpus: int, cells_per_gpu: int) -> Iterator[list[str]]:
     """Hold as many GPUs as are needed, those with the fewest steps, once so many are free."""
@@ -158,19 +177,24 @@ def _slots_folder(folder: Path, device: str) -> Path:
     return folder / quote(device, safe="")
 
 
-def _lock_folder() -> Path:
+def _lock_folder_name() -> Path:
     """Folder of this user's locks on this machine, or in this SLURM job, where GPUs are numbered anew.
 
     XDG_RUNTIME_DIR would not do: it is removed when the user logs out, while a sweep goes on.
-
-    Raises:
-        UserError: somebody else has made it.
     """
     import tempfile
 
     job = [os.environ[name] for name in JOB_VARIABLES if name in os.environ]
-    name = "-".join(["mtpeft-gpus", str(os.geteuid()), socket.gethostname(), *job])
-    folder = Path(tempfile.gettempdir()) / name
+    return Path(tempfile.gettempdir()) / "-".join(["mtpeft-gpus", str(os.geteuid()), socket.gethostname(), *job])
+
+
+def _lock_folder() -> Path:
+    """Make the folder of this user's locks.
+
+    Raises:
+        UserError: somebody else has made it.
+    """
+    folder = _lock_folder_name()
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()

@@ -13,6 +13,13 @@ from typing import TypeAlias
 
 from mtpeft.core.errors import UserError
 
+RUN, USE, LOOK, KEEP, DEVELOP = GROUPS = (
+    "Run a study",
+    "Use what came of it",
+    "Look something up",
+    "Keep a folder in order",
+    "For those who change the project",
+)
 Run = Callable[[argparse.Namespace], int | None]
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -25,6 +32,7 @@ class Command:
         name: as it is typed.
         run: is given the parsed arguments, and returns the exit code, or None for 0.
         summary: a line for `--help`.
+        group: under which `--help` lists it.
         add_options: adds the options that it has besides `--configfile`.
         reads_configuration: whether it has the option `--configfile`.
     """
@@ -32,6 +40,7 @@ class Command:
     name: str
     run: Run
     summary: str
+    group: str
     add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     reads_configuration: bool = True
 
@@ -51,8 +60,7 @@ def add_commands(commands: Subparsers, given: str) -> None:
 
 def add_command(commands: Subparsers, name: str, run: Run, summary: str) -> argparse.ArgumentParser:
     """Add one command, which is no step of the workflow."""
-    description = summary[0].upper() + summary[1:] + "."
-    parser = commands.add_parser(name, help=summary, description=description)
+    parser = commands.add_parser(name, description=summary[0].upper() + summary[1:] + ".")
     parser.set_defaults(run=run, step=None)
     return parser
 
@@ -107,6 +115,17 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"'{text}' is no whole number above 0; write one such as 2")
 
 
+def _add_status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch", action="store_true", help="show a sweep that runs, from its files alone; Ctrl-C ends"
+    )
+
+
+def _add_track_options(parser: argparse.ArgumentParser) -> None:
+    choices = ("tensorboard", "mlflow", "wandb")
+    parser.add_argument("--to", required=True, nargs="+", choices=choices, metavar="TRACKER", help=", ".join(choices))
+
+
 def _add_tidy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
 
@@ -128,8 +147,14 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
     _add_cell_options(parser)
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument(
-        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian"), default="merged"
+        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian", "hub"), default="merged"
     )
+
+
+def _add_upload_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", required=True, type=Path, help="as `export --as hub` has written it")
+    parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="made if it is not there")
+    parser.add_argument("--private", action="store_true", help="a repository that is made is for its owner alone")
 
 
 def _add_init_options(parser: argparse.ArgumentParser) -> None:
@@ -185,10 +210,35 @@ def _plan(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> None:
-    from mtpeft.config.load import load
-    from mtpeft.front.status import status_table
+    if given.watch:
+        from mtpeft.config.study_file import study_name
+        from mtpeft.front.study_folders import RESULTS, given_or_last
+        from mtpeft.front.watch.screen import watch_study
 
-    print(status_table(load(given.configfile)))
+        watch_study(RESULTS / study_name(given_or_last(given.configfile)))
+    else:
+        from mtpeft.config.load import load
+        from mtpeft.front.status import status_table
+
+        print(status_table(load(given.configfile)))
+
+
+def _report(given: argparse.Namespace) -> int:
+    from mtpeft.front.report import write_report
+    from mtpeft.front.study_folders import given_or_last
+
+    code, report = write_report(given_or_last(given.configfile))
+    print(f"The report is {report}; unpack it and open report.html." if code == 0 else "There is no report.")
+    return code
+
+
+def _track(given: argparse.Namespace) -> None:
+    from mtpeft.config.study_file import study_name
+    from mtpeft.front.study_folders import RESULTS, given_or_last
+    from mtpeft.front.trackers.track import track
+
+    for line in track(RESULTS / study_name(given_or_last(given.configfile)), given.to):
+        print(line)
 
 
 def _preview(given: argparse.Namespace) -> None:
@@ -202,9 +252,9 @@ def _preview(given: argparse.Namespace) -> None:
 def _page(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.front.page.write import write_page
-    from mtpeft.front.study_records import last_run
+    from mtpeft.front.study_folders import given_or_last
 
-    print(write_page(load(given.configfile or last_run())))
+    print(write_page(load(given_or_last(given.configfile))))
 
 
 def _tidy(given: argparse.Namespace) -> None:
@@ -324,65 +374,123 @@ def _export(given: argparse.Namespace) -> None:
     print(f"The model of {given.cell} is in {given.to}.")
 
 
+def _latex(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.latex import write_latex
+
+    for file in write_latex(load(given.configfile)):
+        print(file)
+
+
+def _upload(given: argparse.Namespace) -> None:
+    from mtpeft.front.upload import upload
+
+    print(f"{given.folder} is at {upload(given.folder, given.repository, is_private=given.private)}.")
+
+
 COMMANDS = (
-    Command(
-        "sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped", _add_sweep_options
-    ),
-    Command("plan", _plan, "count the cells and jobs of each study, and price what is left of them", _add_plan_options),
-    Command("status", _status, "count done, running, failed and missing cells of each study and method"),
-    Command("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
-    Command("page", _page, "write the results page, results/<study file>/index.html, to open in a browser"),
-    Command(
-        "tidy",
-        _tidy,
-        "list text, models and cells that no study file uses, and remove them with --remove",
-        _add_tidy_options,
-    ),
-    Command(
-        "jobs",
-        _jobs,
-        "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them",
-        _add_jobs_options,
-    ),
-    Command(
-        "verify", _verify, "compare every file that was made with its record; says what is damaged", _add_verify_options
-    ),
-    Command("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
-    Command("budget", _budget, "print what each method trains at each budget, without weights", _add_budget_options),
-    Command("methods", _methods, "list the methods and the keys of their entries", reads_configuration=False),
-    Command(
-        "schemas",
-        _schemas,
-        "write the JSON schemas of the configuration and of the records",
-        reads_configuration=False,
-    ),
-    Command("docs", _docs, "write the generated parts of the pages in workflow/docs/", reads_configuration=False),
-    Command(
-        "translate",
-        _translate,
-        "translate lines from standard input with a trained cell",
-        _add_cell_options,
-        reads_configuration=False,
-    ),
     Command(
         "init",
         _init,
         "write a study for a text and a model of one's own, and check it",
+        RUN,
         _add_init_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "plan", _plan, "count the cells and jobs of each study, and price what is left of them", RUN, _add_plan_options
+    ),
+    Command(
+        "sweep",
+        _sweep,
+        "run the studies and draw the figures, going on where the last run stopped",
+        RUN,
+        _add_sweep_options,
+    ),
+    Command(
+        "status",
+        _status,
+        "count done, running, failed and missing cells of each study and method; watch a sweep with --watch",
+        RUN,
+        _add_status_options,
+    ),
+    Command(
+        "preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/", RUN
+    ),
+    Command("page", _page, "write the results page of the study that was run last, or of another, for a browser", USE),
+    Command("latex", _latex, "tables of finished studies in LaTeX and a BibTeX file of their methods", USE),
+    Command("report", _report, "write Snakemake's report of the study that was run last, or of another", USE),
+    Command(
+        "translate",
+        _translate,
+        "translate lines from standard input with a trained cell",
+        USE,
+        _add_cell_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "export",
+        _export,
+        "write the model of a trained cell for others to use",
+        USE,
+        _add_export_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "upload",
+        _upload,
+        "upload an exported folder to a model hub",
+        USE,
+        _add_upload_options,
         reads_configuration=False,
     ),
     Command(
         "advise",
         _advise,
         "say by finished cells which method and budget to take, and which cells to run next",
+        USE,
         _add_advise_options,
     ),
     Command(
-        "export",
-        _export,
-        "write the model of a trained cell for others to use",
-        _add_export_options,
+        "track", _track, "write finished cells for TensorBoard, MLflow or Weights & Biases", USE, _add_track_options
+    ),
+    Command("methods", _methods, "list the methods and the keys of their entries", LOOK, reads_configuration=False),
+    Command(
+        "budget", _budget, "print what each method trains at each budget, without weights", LOOK, _add_budget_options
+    ),
+    Command(
+        "jobs",
+        _jobs,
+        "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them",
+        KEEP,
+        _add_jobs_options,
+    ),
+    Command(
+        "verify",
+        _verify,
+        "compare every file that was made with its record; says what is damaged",
+        KEEP,
+        _add_verify_options,
+    ),
+    Command(
+        "tidy",
+        _tidy,
+        "list text, models and cells that no study file uses, and remove them with --remove",
+        KEEP,
+        _add_tidy_options,
+    ),
+    Command(
+        "ship", _ship, "put the models that were pre-trained here, or made smaller, into workflow/models/", DEVELOP
+    ),
+    Command(
+        "schemas",
+        _schemas,
+        "write the JSON schemas of the configuration and of the records",
+        DEVELOP,
         reads_configuration=False,
+    ),
+    Command(
+        "docs", _docs, "write the generated parts of the pages in workflow/docs/", DEVELOP, reads_configuration=False
     ),
 )
 """In the order of `--help`."""

@@ -28,6 +28,11 @@ CORES = re.compile(r"(--cores|--jobs|-c|-j)(?:=|(?=-?\d)|$)(.*)")
 """An option that says how many jobs may run at once, and the number where it stands in the same word."""
 LOCAL_EXECUTORS = ("local", "touch", "dryrun")
 """Executors whose jobs die with Snakemake."""
+PRINTING = (
+    *("-n", "--dry-run", "--dryrun", "-p", "--printshellcmds", "-S", "--summary", "-D", "--detailed-summary"),
+    *("--dag", "--rulegraph", "--filegraph", "--verbose", "--debug-dag", "--list-rules", "--lint", "--list-changes"),
+)
+"""Options with which Snakemake is called for what it prints."""
 PLUGIN = "mtpeft"
 """Snakemake's name of our logger plugin."""
 
@@ -81,6 +86,25 @@ def require_cores(options: Sequence[str]) -> None:
             raise UserError(f"{found.group(1)} is '{given}'; write how many jobs may run at once, such as 2.")
 
 
+def asks_for_output(options: Sequence[str]) -> bool:
+    """Whether options ask Snakemake for what it prints, so that this belongs on the terminal."""
+    return any(option in PRINTING or option.startswith(("--dag=", "--rulegraph=")) for option in options)
+
+
+def jobs_at_once(options: Sequence[str], profile: str) -> int:
+    """How many jobs run side by side on this machine, by options or else the profile; 0 where nobody can say.
+
+    Raises:
+        UserError: there is no such profile, or it can't be read.
+    """
+    if submits_jobs(profile):
+        return 0
+    found = [CORES.match(option) for option in options]
+    given = [match[2] or after for match, after in zip(found, [*options, ""][1:], strict=True) if match]
+    number = str((given or [read_profile(profile_file(profile)).get("cores", "")])[-1])
+    return int(number) if number.isdecimal() else 0
+
+
 @dataclass(frozen=True)
 class Events:
     """The file that a Snakemake writes its events into.
@@ -121,6 +145,13 @@ def recorded_events() -> Iterator[Events]:
     """Events of one Snakemake, in a file that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="mtpeft-") as folder:
         yield Events(Path(folder) / "events.jsonl")
+
+
+def events_in(file: Path) -> Events:
+    """Events of one Snakemake in a file that stays, without those of the one before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    return Events(file)
 
 
 def unlock(overlays: Sequence[Path]) -> None:

@@ -120,7 +120,7 @@ def status_table(configuration: Configuration) -> str:
     served = all_served(configuration)
     decoded = sum(is_served(configuration, own) for own in served)
     with_experts = [f"decoded with experts: {decoded} of {len(served)}"] if served else []
-    return "\n".join([aligned(rows), *scored, *represented, *with_experts, *failures([*cells, *others])])
+    return "\n".join([aligned(rows), *scored, *represented, *with_experts, *failures([*cells, *others]).values()])
 
 
 def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:
@@ -133,12 +133,13 @@ def _counted(configuration: Configuration, label: str, method: str, measured: Se
     return (label, method, *(counts[state] or "." for state in STATES))
 
 
-def failures(cells: Iterable[Cell | OnPair]) -> list[str]:
-    """One line for each failed step of these cells, and of the text and the models that they are made from."""
+def failures(cells: Iterable[Cell | OnPair]) -> dict[str, str]:
+    """A line for each failed step of these cells, and of the text and the models that they are made from, by target."""
     folders = dict.fromkeys(folder for work in cells for folder in _folders(work))
     notes = [*(folder / FAILURE for folder in folders), *sorted(FAILURES_FOLDER.glob("*.json"))]
     read = [read_if_whole(note) for note in notes]
-    return [f"failed: {note['step']} of {note['target']}: {note['reason']}" for note, _ in filter(None, read)]
+    found = [note for note, _ in filter(None, read)]
+    return {note["target"]: f"failed: {note['step']} of {note['target']}: {note['reason']}" for note in found}
 
 
 def _folders(work: Cell | OnPair) -> list[Path]:

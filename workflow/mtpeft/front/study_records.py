@@ -6,6 +6,7 @@ changed entry of a catalogue destroys nothing: its cells are made anew beside th
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,16 @@ from mtpeft.config.study_file import without_default
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_if_whole, write_text
 from mtpeft.core.wording import listed
-from mtpeft.steps.cells_of_studies import RESULTS, placed_cells, results_folder
+from mtpeft.front.study_folders import RECORD
+from mtpeft.steps.cells_of_studies import (
+    RESULTS,
+    placed_cells,
+    placed_others,
+    placed_study_cells,
+    results_folder,
+)
 from mtpeft.steps.paths import in_use
 
-RECORD = "study.json"
 FINISHED = "score.json"
 EARLIER_LAYOUT = ("results/scores.csv", "results/figures", "results/tables")
 """Files of earlier versions, in which all study files shared one folder and folders of cells had no digest."""
@@ -64,14 +71,19 @@ def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[
             f"rename the study file or, if it is the same one in another place, delete {folder / RECORD}."
         )
     lines = [*earlier_layout(known), *changes(configuration)]
+    studies, cells = configuration.studies.items(), placed_cells(configuration)
     record = {
         "files": files,
-        "cells": {cell.path: cell.digest for cell in placed_cells(configuration)},
+        "cells": {cell.path: cell.digest for cell in cells},
+        "groups": {cell.path: [str(on.folder) for on in cell.measured] for cell in cells if cell.is_group},
+        "studies": {name: [cell.path for cell in placed_study_cells(configuration, own)] for name, own in studies},
+        "others": {f"{on.cell.path} on {on.pair}": str(on.folder) for on in placed_others(configuration)},
         "uses": sorted(in_use(configuration)),
     }
     text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if not (folder / RECORD).exists() or (folder / RECORD).read_text(encoding="utf-8") != text:
         write_text(folder / RECORD, text)
+    os.utime(folder / RECORD)  # the one that was run last has the newest
     return lines
 
 
@@ -117,14 +129,6 @@ def size_of(path: Path) -> int:
 def all_uses() -> set[str]:
     """Everything that the study files with results used when they were last run."""
     return {used for record in sorted(RESULTS.glob(f"*/{RECORD}")) for used in (_read(record.parent) or {})["uses"]}
-
-
-def last_run() -> list[Path]:
-    """The overlays of the study file whose tables are the newest; those of config.yaml alone where there are none."""
-    tables = [table for table in RESULTS.glob("*/summary.csv") if (table.parent / RECORD).is_file()]
-    newest = max(tables, key=lambda table: table.stat().st_mtime, default=None)
-    known = _read(newest.parent) if newest else None
-    return [Path(file) for file in known["files"]] if known else []
 
 
 def _seconds(folder: Path) -> float:

@@ -16,32 +16,43 @@ from mtpeft.cluster.slurm import is_mistake, submission_errors
 from mtpeft.config.load import load
 from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import require_room
 from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
-from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import fork_server
-from mtpeft.front.example_translations import example_translations
-from mtpeft.front.page.after_sweep import PAGE, page_after_sweep
-from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
-from mtpeft.front.progress import FirstTranslations, Progress, text_warnings
+from mtpeft.front.ending import failed_lines, finished_lines, stopped_lines
+from mtpeft.front.page.after_sweep import page_after_sweep
+from mtpeft.front.preview import make_unfinished, remove_unfinished
+from mtpeft.front.previews import FirstTranslations, Previews, text_warnings
 from mtpeft.front.recovery import recover
-from mtpeft.front.snakemake import LOCAL, recorded_events, require_cores, snakemake_command, submits_jobs, unlock
-from mtpeft.front.status import failures, finished_of
+from mtpeft.front.snakemake import (
+    LOCAL,
+    asks_for_output,
+    events_in,
+    jobs_at_once,
+    require_cores,
+    snakemake_command,
+    submits_jobs,
+    unlock,
+)
 from mtpeft.front.study_records import begin_study, configuration_hash
+from mtpeft.front.terminal import Reporter, display_for
 from mtpeft.front.verify import clear_up
+from mtpeft.front.watch.look import EVENTS_FILE, SNAKEMAKE_LOG, Watch, logs_of
+from mtpeft.front.watch.pricing import Pricing
 from mtpeft.metrics.base import METRICS
 from mtpeft.metrics.environment import model_process
-from mtpeft.steps.cells_of_studies import figures_folder, placed_cells, placed_others, results_folder
+from mtpeft.steps.cells_of_studies import results_folder
 from mtpeft.steps.paths import with_digests
 
+Report = Callable[[], None]
 POLL_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MISTAKE = 2
 WHOLE = "all"
 """The target of all figures; others make a part of what they need."""
-STOPPING = (
+STOPPING = "mtpeft: stopping; trainings that run save their state."
+STOPPING_CLUSTER = (
     "mtpeft: Snakemake cancels its jobs, and ends when it would have asked for them next, in three minutes at most. "
     "The same again ends it at once; the next start looks after jobs that run on."
 )
@@ -62,7 +73,7 @@ def sweep(
     cluster, whole = submits_jobs(profile), WHOLE in targets
     require_room()
     started = time.monotonic()
-    with lock_folder() as lock, recorded_events() as events:
+    with lock_folder() as lock:
         for line in begin_study(configuration, overlays):
             print(f"mtpeft: {line}", flush=True)
         if cluster or lock.holder.needs_recovery:
@@ -72,20 +83,27 @@ def sweep(
         remove_unfinished(configuration)
         clear_up(configuration)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
-        progress, first = Progress(configuration, overlays), FirstTranslations(configuration)
+        watch = Watch(results_folder(configuration))
+        logs = logs_of(watch.results)
+        events = events_in(logs / EVENTS_FILE)
+        output = None if asks_for_output(options) else logs / SNAKEMAKE_LOG
+        first, previews = FirstTranslations(configuration), Previews(configuration, overlays)
+        pricing = Pricing(configuration, watch, at_once=jobs_at_once(options, profile))
+        beside = [first.report, previews.report, pricing.report] if whole else [pricing.report]
         lock.begin_submissions(configuration_hash(configuration), cluster=cluster)
         command = [*snakemake_command(overlays, [*options, *events.options], profile), *targets]
         try:
-            with _helpers(configuration, cluster) as variables:
+            with _helpers(configuration, cluster) as variables, _reporting(watch, whole, output) as report:
                 code, stopped = _run(
                     command,
                     lock,
-                    _reporting(progress, first) if whole else lambda: None,
+                    [*beside, report],
                     variables=variables | events.variables,
                     cluster=cluster,
+                    output=output,
                 )
         finally:
-            progress.stop()
+            previews.stop()
         if whole:
             first.report_all()
         killed = code < 0
@@ -93,22 +111,20 @@ def sweep(
         if code and not stopped and whole:
             make_unfinished(configuration)
         refused = submission_errors(events.errors()) if code and cluster else []
+    watch.jobs.read()
     if whole and not stopped:
         for line in page_after_sweep(overlays):
             print(f"mtpeft: {line}", flush=True)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
-    warnings = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
-    for line in [*warnings, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
+    if stopped:
+        lines = list(stopped_lines(configuration, watch.jobs, minutes, whole=whole))
+    else:
+        lines = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
+        lines += failed_lines(configuration, watch.jobs, output) if code else []
+        lines += finished_lines(configuration, overlays, minutes) if whole else [f"{' '.join(targets)}: {minutes}"]
+    for line in [*lines, *refused]:
         print(line, flush=True)
     return MISTAKE if code and (any_mistake() or is_mistake(refused)) else code
-
-
-def _reporting(progress: Progress, first: FirstTranslations) -> Callable[[], None]:
-    def report() -> None:
-        first.report()
-        progress.report()
-
-    return report
 
 
 @contextlib.contextmanager
@@ -127,8 +143,30 @@ def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, 
         yield variables
 
 
+@contextlib.contextmanager
+def _reporting(watch: Watch, whole: bool, output: Path | None) -> Iterator[Report]:
+    """Show how far the sweep is, unless Snakemake's own output is shown; yields what is to be called often."""
+    if output is None:
+        yield lambda: None
+        return
+    print(f"mtpeft: what Snakemake prints goes into {output}.", flush=True)
+    display = display_for(every_job=not whole)
+    reporter = Reporter(watch, display, every_job=not whole)
+    try:
+        yield reporter.report
+        reporter.report_all()
+    finally:
+        display.close()
+
+
 def _run(
-    command: Sequence[str], lock: FolderLock, report: Callable[[], None], *, variables: Mapping[str, str], cluster: bool
+    command: Sequence[str],
+    lock: FolderLock,
+    reports: Sequence[Report],
+    *,
+    variables: Mapping[str, str],
+    cluster: bool,
+    output: Path | None,
 ) -> tuple[int, bool]:
     """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether a signal came.
 
@@ -137,32 +175,34 @@ def _run(
     """
     received: list[int] = []
     before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in STOP_SIGNALS}
-    try:
+    with contextlib.ExitStack() as kept:
+        for number, handler in before.items():
+            kept.callback(signal.signal, number, handler)
+        stream = kept.enter_context(output.open("wb")) if output else None
         process = subprocess.Popen(
             command,
             env={**os.environ, **variables, **lock.variables},
             pass_fds=[lock.stream.fileno()],
             preexec_fn=die_with_parent,
             start_new_session=True,
+            stdout=stream,
+            stderr=stream,
         )
         passed_on = False
         while process.poll() is None:
             if received and not passed_on:
                 process.send_signal(signal.SIGINT)
                 passed_on = True
-                if cluster:
-                    print(STOPPING, flush=True)
+                print(STOPPING_CLUSTER if cluster else STOPPING, flush=True)
             elif len(received) > 1 and cluster:
                 process.kill()
             elif received and not cluster:
                 _stop_jobs(process.pid)
             elif not received:
-                report()
+                for report in reports:
+                    report()
             time.sleep(POLL_SECONDS)
         return process.returncode, passed_on
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _stop_jobs(snakemake: int) -> None:
@@ -171,22 +211,3 @@ def _stop_jobs(snakemake: int) -> None:
         for job in psutil.Process(snakemake).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 job.terminate()
-
-
-def _made(configuration: Configuration, targets: Sequence[str], minutes: str) -> list[str]:
-    if WHOLE not in targets:
-        return [f"{' '.join(targets)}: {minutes}"]
-    cells = [cell.on_own for cell in placed_cells(configuration)]
-    finished = tally(finished_of(configuration, cells), finished_of(configuration, placed_others(configuration)))
-    figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
-    findings = results_folder(configuration) / f"{FINDINGS}.md"
-    page = results_folder(configuration) / PAGE
-    made = [f"  {file}" for file in (*figures, findings, page) if file.exists()]
-    return [*example_translations(configuration), f"{finished} are finished, {minutes}", *made]
-
-
-def _left(configuration: Configuration) -> list[str]:
-    return [
-        *failures([*placed_cells(configuration), *placed_others(configuration)]),
-        "Not everything could be made; the same command goes on where this one stopped.",
-    ]

@@ -39,9 +39,7 @@ HELP = {
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", given: str) -> None:
     """Add one command per step, with options for the one that is given alone; the step that runs loads libraries."""
     for step in STEPS.entries.values():
-        parser = commands.add_parser(
-            step.name, help=f"step: {step.summary}", description=step.summary, fromfile_prefix_chars=FROM_FILE
-        )
+        parser = commands.add_parser(step.name, description=step.summary, fromfile_prefix_chars=FROM_FILE)
         if step.name != given:
             continue
         parser.set_defaults(step=step)

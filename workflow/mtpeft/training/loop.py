@@ -192,12 +192,12 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
                 write_checkpoint(state_folder, Checkpoint(task.identity, asdict(run), tensors))
             wait_for_all()
 
-    with ProgressBar(plan.updates, run.step) as progress:
+    with ProgressBar(plan.updates, run.step, state_folder, run.history) as progress:
         try:
             while True:
                 if run.step in evaluated_steps and _is_to_be_evaluated(run, plan, task.hook):
                     score = _evaluate(task, run, weights, best, poll=preemption.poll)
-                    progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
+                    progress.evaluated(score, run.best_score)
                     if preemption.saving_is_quick() or preemption.save_is_due():
                         save()
                 if run.step == plan.updates or run.status != "ok" or _stops_early(run, plan):

@@ -117,6 +117,8 @@ def notes(prices: Prices) -> Iterator[str]:
     yield "A study has what no study above it has; what is finished costs nothing."
     yield "Trials of searches are the least and the most; their hours are those of one rate more than the candidates."
     yield "Text, scores and the start of processes are not counted. Memory is that of tensors; libraries take more."
+    if any(job.kind.with_experts for job in prices.jobs):
+        yield "What experts and their routers take to be made is counted in operations, and was not measured."
     models = {job.model for job in prices.jobs if job.work is None}
     if models:
         named = ", ".join(sorted(models))
@@ -154,11 +156,7 @@ def _basis(prices: Prices) -> Iterator[str]:
 
 def errors(costs: Costs) -> Iterator[str]:
     """Say how estimates of finished cells compare with what they took, each by all others."""
-    ratios = []
-    for own in costs.measured:
-        took = own.train_seconds + own.decode_seconds
-        if took and own.by == "cell":
-            ratios.append(costs.price(own.kind, own.training + own.decoding, without=own.name).seconds / took)
+    ratios = costs.ratios_of_cells()
     if ratios:
         yield (
             f"Estimates of {len(ratios)} finished cells, each by what else was measured, against what they took: "

@@ -1,42 +1,38 @@
-"""Report how far a running sweep is, draw previews, and show base models at work and warnings about text."""
+"""What a running sweep does besides: draw previews, and show base models at work and warnings about text."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
 
 from safetensors import SafetensorError
 
-from mtpeft.cells import Cell, OnPair, label_of
+from mtpeft.cells import Cell, label_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells, system_labels
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.records import StartRecord
-from mtpeft.core.text_tables import tally
 from mtpeft.core.warnings import recorded_warnings, warn
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
-from mtpeft.front.status import finished_records
+from mtpeft.front.watch.cells import is_scored
 from mtpeft.steps import decontaminate_pair, describe_text, search_rate
-from mtpeft.steps.cells_of_studies import placed_cells, placed_others, preview_folder, start_records
+from mtpeft.steps.cells_of_studies import placed_cells, preview_folder, start_records
 
 REPORT_SECONDS = 60.0
-"""Time between two lines about how far the sweep is."""
+"""Time between two looks for warnings, and for a whole figure."""
 TRANSLATIONS_SECONDS = 2.0
 """Time between two looks for the first translations of a base model."""
 PREVIEW_SECONDS = 600.0
 """Least time between two drawings of the preview, which take up to half a minute of a core that could train."""
 PREVIEW_NICENESS = 10
-Work = Cell | OnPair
-"""The training of a cell, or its decoding of the test sets of a pair."""
 
 
 @dataclass
-class Progress:
-    """Reports every minute how far a sweep is, and has the preview drawn anew every few minutes.
+class Previews:
+    """Has the preview of a sweep drawn anew every few minutes, and prints warnings about its text.
 
     It is drawn as well when every system of the first study has a cell: that is a whole figure of fewer seeds.
 
@@ -48,20 +44,18 @@ class Progress:
     configuration: Configuration
     overlays: Sequence[Path]
     _reported: float = field(default_factory=time.monotonic)
-    _since: tuple[float, frozenset[Work]] | None = None
     _drawn: float = field(default_factory=time.monotonic)
     _drawing: subprocess.Popen[bytes] | None = None
     _first_is_shown: bool = False
     _warned: set[str] = field(default_factory=set)
 
     def report(self) -> None:
-        """Print a line if a minute has gone by; to be called often."""
+        """Look for warnings, and for what can be drawn, if a minute has gone by; to be called often."""
         if time.monotonic() - self._reported < REPORT_SECONDS:
             return
         self._reported = time.monotonic()
         self.warn()
         finished = self._finished()
-        print(self._line(finished), flush=True)
         is_new = not self._first_is_shown and self._has_all_systems_of_the_first(finished)
         if is_new:
             self._first_is_shown = True
@@ -72,10 +66,10 @@ class Progress:
             self.stop()
             self._drawing, self._drawn = self._draw(), time.monotonic()
 
-    def _has_all_systems_of_the_first(self, finished: Collection[Work]) -> bool:
+    def _has_all_systems_of_the_first(self, finished: Sequence[Cell]) -> bool:
         """Whether every system of the first study has a finished cell."""
         first = next(iter(self.configuration.studies.values()))
-        done = {system_labels(work) for work in finished if isinstance(work, Cell)}
+        done = set(map(system_labels, finished))
         return done >= {system_labels(cell) for cell in study_cells(self.configuration, first)}
 
     def warn(self) -> None:
@@ -90,72 +84,14 @@ class Progress:
             self._drawing.kill()
             self._drawing.wait()
 
-    def _finished(self) -> dict[Work, float]:
-        """Seconds that each finished piece of work took, from the records that show it is finished.
-
-        The records are read once: a job that begins anew removes them, so a second reading may find none.
-        """
-        found: dict[Work, float] = {}
-        for cell in placed_cells(self.configuration):
-            own = {measured: finished_records(self.configuration, *measured) for measured in cell.measured}
-            if all(own.values()):
-                found |= {measured: records["decode"]["decode_seconds"] for measured, records in own.items() if records}
-                found[cell] = next(iter(filter(None, own.values())))["train"]["train_seconds"]
-        for other in placed_others(self.configuration):
-            if records := finished_records(self.configuration, *other):
-                found[other] = records["decode"]["decode_seconds"]
-        return found
-
-    def _line(self, finished: Mapping[Work, float]) -> str:
-        cells, others = placed_cells(self.configuration), placed_others(self.configuration)
-        done = ((sum(work in finished for work in wanted), len(wanted)) for wanted in (cells, others))
-        state = f"mtpeft: {tally(*done)} are finished"
-        left = self._left([*cells, *(measured for cell in cells for measured in cell.measured), *others], finished)
-        if left is None:
-            return f"{state}."
-        return f"{state}, about {left / 60:.0f} minutes left; figures of these: {preview_folder(self.configuration)}/"
-
-    def _left(self, wanted: Collection[Work], finished: Mapping[Work, float]) -> float | None:
-        """Seconds left, from what was finished since the first new cell; before that come text and base models."""
-        if self._since is None or not finished:
-            self._since = (time.monotonic(), frozenset(finished)) if finished else None
-            return None
-        begun, before = self._since
-        now, missing = set(finished) - before, set(wanted) - set(finished)
-        return seconds_left(finished, now, missing, elapsed=time.monotonic() - begun)
+    def _finished(self) -> list[Cell]:
+        cells = placed_cells(self.configuration)
+        return [cell for cell in cells if is_scored([on.folder for on in cell.measured])]
 
     def _draw(self) -> subprocess.Popen[bytes]:
         files = ["--configfile", *map(str, self.overlays)] if self.overlays else []
         command = ["nice", "-n", str(PREVIEW_NICENESS), sys.executable, "-m", "mtpeft", "preview", *files]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def seconds_left(
-    costs: Mapping[Work, float], now: Collection[Work], missing: Collection[Work], *, elapsed: float
-) -> float | None:
-    """Seconds that missing work will take, or None while nothing has been finished in this sweep.
-
-    Args:
-        costs: seconds that each finished piece of work took, of this sweep and of earlier ones.
-        now: work that was finished in this sweep. The time that it cost, against the time that has gone by, tells how
-            many jobs run side by side and what starting them takes.
-        missing: work that is left. It is taken to cost the mean of finished work of its kind, else of all.
-        elapsed: seconds since this sweep finished its first work.
-    """
-    spent = sum(costs[work] for work in now)
-    if not spent:
-        return None
-    alike: dict[tuple[str, ...], list[float]] = {}
-    for work, cost in costs.items():
-        alike.setdefault(_kind(work), []).append(cost)
-    overall = mean(costs.values())
-    expected = sum(mean(alike.get(_kind(work), [overall])) for work in missing)
-    return expected * elapsed / spent
-
-
-def _kind(work: Work) -> tuple[str, ...]:
-    """The labels that decide how long work takes: model and size of a training, the model of a decoding."""
-    return (work.model, work.size) if isinstance(work, Cell) else (work.cell.model,)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Hand the records of finished cells to trackers of experiments, which are optional: one file for each of them."""
