@@ -105,10 +105,10 @@ function choiceTable(picked) {
         withInterval(system[`${metric.name}:score`], metric.digits),
         make("td", { class: said === "worse" ? "" : "strong" }, said === "not shown" ? `not shown to be worse (p ${difference[3].toFixed(3)})` : said),
         percent(system.share),
-        ...system.costs.map(short),
+        ...COST_NAMES.map((name, at) => (COST_IN_CELL[name]?.write ?? short)(system.costs[at])),
       ];
     });
-  const header = ["system", metric.title, "than the best", "trained share", ...COST_NAMES.map((name) => DATA.costs[name])];
+  const header = ["system", metric.title, "against the best", "trained share", ...COST_NAMES.map((name) => COST_IN_CELL[name]?.title ?? DATA.costs[name])];
   return make("details", {}, make("summary", {}, `All ${picked.of} systems with their costs`), plainTable("Systems of this setting, the best first", header, rows));
 }
 

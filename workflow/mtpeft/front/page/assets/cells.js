@@ -25,6 +25,7 @@ let cellTable = null;
 
 function shownCells() {
   const lacking = view().params.get("state") === "lacking";
+  const passes = filterOfNow();
   return CELLS.filter((cell) => passes(cell, cell.scored_pair) && (!lacking || cell.status !== "ok"));
 }
 

@@ -164,6 +164,7 @@ function isWild(system, name) {
 // The rows of the chart; a system that holds in several panels stands in each of them.
 function systemRows(axis, metric, value, study) {
   const column = `${metric.name}:${value}`;
+  const passes = filterOfNow();
   const systems = SYSTEMS.filter((own) => passes(own) && inStudy(own, study));
   const placed = { share: "budget", pairs: "size", distance: "pair", model: "model" }[axis];
   const hasBudgets = systems.some((system) => !isWild(system, "budget"));

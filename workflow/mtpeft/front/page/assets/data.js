@@ -136,6 +136,12 @@ const COST_IN_WORDS = {
   decode_sentences_per_second: (value) => `decodes ${short(value)} sentences/s`,
 };
 
+const COST_IN_CELL = {
+  stored_bytes: { title: "stored", write: bytes },
+  peak_memory_mb: { title: "peak memory", write: (value) => bytes(value === null ? null : value * 1e6) },
+  train_seconds: { title: "training time", write: duration },
+};
+
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return DASH;
   if (seconds < 300) return `${Math.round(seconds)} s`;

@@ -58,14 +58,14 @@ function valueName(name, value) {
   return name === "pair" ? pairName(value) : value;
 }
 
-// Whether a row passes the filters; `any` passes those of dimensions that mean nothing for it.
-function passes(row, pair = row.pair) {
-  return FILTERS.every(([name]) => {
-    const wanted = chosen(name);
-    const own = name === "pair" ? pair : row[name];
-    const method = name === "method" ? own.split(" (")[0] : own;
-    return !wanted.length || own === "any" || wanted.includes(own) || wanted.includes(method);
-  });
+// Says of a row whether it passes the filters of now; `any` passes those of dimensions that mean nothing for it.
+function filterOfNow() {
+  const asked = FILTERS.map(([name]) => [name, new Set(chosen(name))]).filter(([, wanted]) => wanted.size);
+  return (row, pair = row.pair) =>
+    asked.every(([name, wanted]) => {
+      const own = name === "pair" ? pair : row[name];
+      return own === "any" || wanted.has(own) || (name === "method" && wanted.has(own.split(" (")[0]));
+    });
 }
 
 function drawFilters() {
