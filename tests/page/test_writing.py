@@ -13,14 +13,12 @@ from sacrebleu.metrics import CHRF
 
 from mtpeft.analysis.pairwise import differences
 from mtpeft.analysis.resampling import score_runs, sentence_weights
-from mtpeft.core.files import write_record, write_text
 from mtpeft.front.page.after_sweep import page_after_sweep
 from mtpeft.front.page.gather import read_results
 from mtpeft.front.page.libraries import data_tables, safe_script
 from mtpeft.front.page.matrices import compare
 from mtpeft.front.page.measured import read_cells, settings
 from mtpeft.front.page.write import write_page
-from mtpeft.front.study_records import last_run
 from mtpeft.metrics.chrf import corpus_score
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.findings import STUDY, configuration_of
@@ -54,19 +52,6 @@ def test_the_page_is_written_without_torch_and_without_matplotlib() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_the_study_that_was_run_last_is_the_one_with_the_newest_tables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert last_run() == []
-    for name, time in (("one", 2), ("two", 1)):
-        write_record(Path(f"results/{name}/study.json"), {"files": [f"{name}.yaml"], "cells": {}, "uses": []})
-        write_text(Path(f"results/{name}/summary.csv"), "")
-        os.utime(f"results/{name}/summary.csv", (time, time))
-
-    assert last_run() == [Path("one.yaml")]
 
 
 @pytest.mark.parametrize("text", ["'</script>'", "'</SCRIPT >'", "'<!-- -->'", "'<script>'"])
