@@ -47,7 +47,17 @@ def test_conda_pins_are_those_of_pip() -> None:
     "file",
     [
         f"{name}.txt"
-        for name in ("workflow", "develop", "mtdata", "quantised", "ctranslate2", "fused-loss", "advise", "trackers", "comet")
+        for name in (
+            "workflow",
+            "develop",
+            "mtdata",
+            "quantised",
+            "ctranslate2",
+            "fused-loss",
+            "advise",
+            "trackers",
+            "comet",
+        )
     ],
 )
 def test_every_pin_is_exact_and_stands_once(file: str) -> None:
