@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.sweep import STUDY, copy, environment, located, run
+from support.sweep import STUDY, copy, environment, located, mtpeft, run
 from support.terminal import plain, run_on_terminal
 
 pytestmark = pytest.mark.sweep
@@ -63,3 +63,21 @@ def test_with_options_that_ask_for_it_snakemake_prints_on_the_terminal(finished:
     code, said = run(folder, options=["--", "--dry-run"])
     assert code == 0, said
     assert "rule score" in said and "snakemake.log" not in said
+
+
+def test_the_screen_of_a_watched_study_fits_the_terminal_and_ends_with_ctrl_c(finished: Path) -> None:
+    watch = [sys.executable, "-m", "mtpeft", "status", "--watch"]
+    code, said = run_on_terminal(
+        watch, finished, environment(), columns=40, interrupted=lambda said: said.count("all, each once") > 1
+    )
+    assert code == 130
+    assert {len(line) <= 40 for line in plain(said)} == {True}
+    assert any(line.split()[3:6] == ["10", "10", "."] for line in plain(said) if line.startswith("all, each once"))
+
+
+def test_a_report_is_of_the_study_that_was_run_last(finished: Path, tmp_path: Path) -> None:
+    folder = copy(finished, tmp_path / "run")
+    done = mtpeft(folder, "report")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "results/small_study/report.zip").stat().st_size > 1000
+    assert "results/small_study/report.zip" in done.stdout
