@@ -267,8 +267,11 @@ def test_a_stopped_sweep_says_in_two_lines_what_is_kept(configuration: Configura
     (cells[2].folder / "state").mkdir(parents=True)
     (cells[2].folder / "state" / "state.safetensors").touch()
     kept, how = stopped_lines(configuration, Jobs(Path("none")), "3.0 minutes.", whole=True)
-    assert kept.startswith(f"mtpeft: 2 of {len(cells)} cells are finished, 1 of them diverged ({cells[1].path})")
-    assert "1 half-trained cells go on" in kept
+    done = f"2 of {len(cells)} cells are finished, 1 of them diverged ({cells[1].path})"
+    assert kept == (
+        f"mtpeft: after 3.0 minutes {done}; what is finished is kept, and 1 half-trained cells go on from their saved "
+        "state."
+    )
     assert "the same command goes on" in how
     assert tally_line(configuration).count(cells[1].path) == 1
 

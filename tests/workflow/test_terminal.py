@@ -50,7 +50,7 @@ def test_ctrl_c_ends_in_three_lines_that_say_what_is_kept(finished: Path, tmp_pa
     assert code != 0
     told = [line for line in plain(said) if line.startswith("mtpeft: ")]
     assert told[-3] == "mtpeft: stopping; trainings that run save their state."
-    assert told[-2].startswith("mtpeft: 9 of 10 cells are finished, ") and "kept" in told[-2]
+    assert told[-2].startswith("mtpeft: after ") and "9 of 10 cells are finished; what is finished is kept" in told[-2]
     assert told[-1] == "mtpeft: the same command goes on where this one stopped."
     assert plain(said)[-2:] == told[-2:]
     code, said = run(folder)
