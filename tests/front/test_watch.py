@@ -159,6 +159,11 @@ def test_a_cell_has_one_state_by_its_files_and_diverged_is_one(configuration: Co
     assert study is not None and study.studies == {"budgets": [cell.path for cell in cells]}
     states = [state_of_cell(study.folders[cell.path]) for cell in cells[:4]]
     assert states == ["done", "diverged", "failed", "waiting"]
+    for cell in cells[:2]:
+        os.utime(cell.folder, (NOW, NOW))
+    assert [state_of_cell(study.folders[cell.path]) for cell in cells[:2]] == ["done", "diverged"]
+    (cells[0].folder / "score.json").unlink()
+    assert [state_of_cell(study.folders[cell.path]) for cell in cells[:2]] == ["waiting", "diverged"]
 
 
 def test_the_screen_names_what_runs_with_its_loss_speed_and_score(
