@@ -52,12 +52,13 @@ VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(FILES),--configfile $(FILES))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
-PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+WORKERS = $(CORES)
+PYTEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help install figures quick methods preview status watch verify plan tidy pretrain rates report test test-all bench bench-workflow ci-setup lint clean
+.PHONY: help install figures quick methods preview status watch verify plan tidy pretrain rates page report test test-all bench bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands and their variables
@@ -101,19 +102,25 @@ pretrain: $(VENV)/installed ## make the base models in workflow/models/ anew: so
 rates: $(VENV)/installed ## search for all learning rates anew, on dev, into results/rate-search/rates.csv
 	@$(MTPEFT) sweep --target collect_rates --configfile workflow/studies/rate-search.yaml $(FILES) $(WHERE)
 
+page: $(VENV)/installed ## write the results page of the study that was run last, or of CONFIG, to open in a browser
+	@$(MTPEFT) page $(OVERLAY)
+
 report: $(VENV)/installed ## write Snakemake's report of the study that was run last, or of CONFIG: figures, captions, run times
 	@$(MTPEFT) report $(OVERLAY)
 
 test: $(VENV)/develop ## run the tests, without those that take long or need SLURM
 	@$(PYTEST) -m "not slow and not cluster"
 
+# One worker has all tests on SLURM and mostly waits for it, so that there is one more than there are cores.
+test-all: WORKERS = $(shell expr $(CORES) + 1)
 test-all: $(VENV)/develop ## run all tests
 	@$(PYTEST)
 
-ci-setup: ## install SLURM and munge of Debian for the tests on a cluster; needs root or sudo
-	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged > /dev/null || { \
+ci-setup: ## install SLURM, munge, chromium and two fonts of Debian for tests on a cluster and in a browser; needs root or sudo
+	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged chromium > /dev/null && test -d /usr/share/fonts/truetype/wqy || { \
 	$(SUDO) apt-get update --quiet \
-	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
+	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+	slurm-wlm munge chromium fonts-hosny-amiri fonts-wqy-microhei; }
 
 bench: $(VENV)/installed ## compare training and decoding with the Trainer of transformers; measure text steps and starts
 	@PYTHONPATH=tests $(VENV)/bin/python -m benchmarks.trainer --device $(DEVICE) --updates $(UPDATES) \
@@ -139,7 +146,7 @@ $(VENV)/installed: envs/workflow.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt trackers.txt)
+OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt trackers.txt notebook.txt)
 
 $(VENV)/develop: $(VENV)/installed envs/develop.txt $(OPTIONAL)
 	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt

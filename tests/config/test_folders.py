@@ -8,7 +8,7 @@ import pytest
 
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
-from mtpeft.config.models import vocabulary_of
+from mtpeft.config.model_shapes import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.config.study_file import study_name

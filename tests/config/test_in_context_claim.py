@@ -9,7 +9,8 @@ from mtpeft.config.contrasts import finding_params
 from mtpeft.config.load import merge, validate
 from mtpeft.config.studies import study_cells
 from mtpeft.core.errors import UserError
-from mtpeft.steps import decode, train
+from mtpeft.figures.plotting.style import method_styles, named_by_examples
+from mtpeft.steps import decode, draw_figure, train
 from support.config import DEFAULT, STUDY
 
 FINDING = {"claim": "beats_in_context", "study": "mine", "method": "lora", "budget": "b10", "in_context": "five"}
@@ -62,3 +63,65 @@ def test_the_claim_compares_the_method_with_it_on_each_pair_over_the_seeds_of_bo
 def test_what_can_not_be_compared_is_named(finding: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         configuration(**finding)
+
+
+def study_of(figure: str, *methods: str, more: dict[str, Any] | None = None) -> Any:
+    """A configuration with one study, which has examples in two ways."""
+    study = {**STUDY, "pairs": ["es-en"], "seeds": [1], "figure": figure, "methods": list(methods), "budgets": ["b10"]}
+    entries = {
+        "five": {"method": "in_context", "shots": 5},
+        "drawn": {"method": "in_context", "shots": 2, "choose": "random"},
+    }
+    content = {
+        "methods": entries,
+        "findings": dict.fromkeys(DEFAULT["findings"]) | (more or {}),
+        "studies": dict.fromkeys(DEFAULT["studies"]) | {"mine": study},
+    }
+    return validate(merge(DEFAULT, content))
+
+
+@pytest.mark.parametrize(
+    ("methods", "finding", "sentence"),
+    [
+        (
+            ("lora", "none", "five"),
+            {},
+            r"'studies\.mine\.methods' names 'five', which is the untouched model with",
+        ),
+        (
+            ("lora", "none", "retrieval"),
+            {},
+            r"'studies\.mine\.methods' names 'retrieval', which has no model and so",
+        ),
+        *(
+            (
+                ("lora", "none"),
+                {"claim": "keeps_rank", "study": "mine", "methods": ["lora"], "margin": 0.05, "metric": metric},
+                rf"'findings\.kept\.metric' is '{metric}', but 'keeps_rank' compares ranks, no scores; take",
+            )
+            for metric in ("bleu", "chrf")
+        ),
+    ],
+    ids=["examples", "no model", "bleu", "chrf"],
+)
+def test_what_has_no_ranks_or_no_scores_is_refused(
+    methods: tuple[str, ...], finding: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        study_of("representations", *methods, more={"kept": finding} if finding else None)
+
+
+@pytest.mark.parametrize(
+    ("methods", "examples"),
+    [
+        (("lora", "none", "five", "drawn"), {"drawn": "2 random", "five": "5 nearest"}),
+        (("lora", "none", "five"), None),
+        (("lora", "none"), None),
+    ],
+)
+def test_a_figure_says_which_examples_are_read_where_it_has_several_kinds(
+    methods: tuple[str, ...], examples: dict[str, str] | None
+) -> None:
+    assert draw_figure.params(study_of("budgets", *methods), "mine").get("examples") == examples
+    names = {method: style.name for method, style in named_by_examples(method_styles(methods), examples or {}).items()}
+    assert names["lora"] == "LoRA" and names.get("five") == ("five (5 nearest)" if examples else names.get("five"))

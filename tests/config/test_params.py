@@ -11,7 +11,7 @@ import pytest
 from mtpeft.cells import RATE_LABELS, Cell, cells_in_params
 from mtpeft.config.contrasts import foreign_language
 from mtpeft.config.load import merge, validate
-from mtpeft.config.models import vocabulary_of
+from mtpeft.config.model_shapes import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical

@@ -7,12 +7,13 @@ import pytest
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.start_from import parent_of
-from mtpeft.config.studies import all_cells
+from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.core.errors import UserError
-from mtpeft.steps import train
+from mtpeft.steps import search_rate, train
 from support.config import DEFAULT, STUDY
 
 RATE = {"learning_rate": 1e-3}
+SEARCH = {"search": [1e-3, 2e-3, 4e-3]}
 ENTRIES = {
     "ia3": {"method": "IA3", **RATE},
     "lora": {"method": "lora", "learning_rate": 1e-3},
@@ -20,14 +21,14 @@ ENTRIES = {
 }
 
 
-def configuration(methods: dict[str, Any], *, budgets: tuple[str, ...] = ("b1",)) -> Any:
+def configuration(methods: dict[str, Any], *, budgets: tuple[str, ...] = ("b1",), **sections: Any) -> Any:
     study = {**STUDY, "pairs": ["es-en"], "figure": "budgets", "methods": list(methods), "budgets": list(budgets)}
     overlay = {
         "findings": dict.fromkeys(DEFAULT["findings"]),
         "methods": {label: None for label in DEFAULT["methods"] if label not in ("none",)} | ENTRIES | methods,
         "studies": dict.fromkeys(DEFAULT["studies"]) | {"mine": study},
     }
-    return validate(merge(DEFAULT, overlay))
+    return validate(merge(DEFAULT, overlay | sections))
 
 
 def child(kind: str = "IA3", **start: Any) -> dict[str, Any]:
@@ -102,11 +103,36 @@ def test_the_folder_of_a_cell_changes_with_what_it_starts_from() -> None:
             r"'methods\.child\.start_from\.budget' is 'b10', but 'studies\.mine'",
         ),
         (
-            {"child": {**child(method="ia3")["child"], "learning_rate": {"search": [1e-3, 2e-3, 4e-3]}}},
-            r"'methods\.child\.learning_rate' asks for a search, but its cells start from other ones",
+            {"child": {**child(method="ia3", pair="de-en")["child"], "learning_rate": SEARCH}},
+            r"'methods\.child\.learning_rate' asks for a search, .*; write its 'pair' and its 'seed' there",
         ),
     ],
 )
 def test_what_is_no_start_is_named(entry: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         configuration(entry)
+
+
+def test_trials_of_a_search_start_from_the_cell_from_which_all_cells_do() -> None:
+    entry = {"child": {**child(method="ia3", pair="de-en", seed=5)["child"], "learning_rate": SEARCH}}
+    found = configuration(entry)
+    children = [cell for cell in all_cells(found) if cell.method == "child"]
+    (parent,) = {train.placed(found, parent_of(found, cell)) for cell in children}
+    assert parent.labels == ("small", "de-en", children[0].size, "ia3", "native", "5")
+    labels = next(labels for labels in rate_classes(found) if labels[2] == "child")
+    read = search_rate.inputs(found, *labels)
+    assert read["parent"] == [f"{parent.folder}/train.json"] == train.inputs(found, children[0])["parent"]
+    assert len(read["train"]) == len(found.rate_search.pair) * len(found.rate_search.seed)
+    plain = configuration({"own": {"method": "IA3", "learning_rate": SEARCH}})
+    assert "parent" not in search_rate.params(plain, "small", "n100", "own", "native")
+    # Another parent is another search, whatever a table of earlier ones holds.
+    other = configuration(entry | {"ia3": {"method": "IA3", "learning_rate": 2e-3}})
+    files = {search_rate.rates_file(own, search_rate.any_cell(*labels)) for own in (found, other)}
+    assert len(files) == 2
+
+
+def test_a_pair_to_start_from_in_a_language_without_a_token_is_named() -> None:
+    with pytest.raises(
+        UserError, match=r"'methods\.child\.start_from' names 'eu-en', but the vocabulary of 'small' has"
+    ):
+        configuration(child(method="ia3", pair="eu-en"), pairs={"eu-en": {"corpus": "interface"}})

@@ -56,6 +56,7 @@ def test_conda_pins_are_those_of_pip() -> None:
             "fused-loss",
             "advise",
             "trackers",
+            "notebook",
             "comet",
         )
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from mtpeft.config.load import merge, validate
 from mtpeft.config.methods import method_options
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.budget import allocate_share, modules_used, targets_of

@@ -10,7 +10,7 @@ import torch
 from mtpeft.analysis.representations import write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.models import vocabulary_of
+from mtpeft.config.model_shapes import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record

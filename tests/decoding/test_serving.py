@@ -21,6 +21,7 @@ from mtpeft.decoding.experts.decode_with_experts import decode_with_experts
 from mtpeft.decoding.experts.split_experts import split_experts
 from mtpeft.figures.draw import draw_figure
 from mtpeft.figures.plotting.panels import GAP, OPEN, POINT
+from mtpeft.front.prices.jobs import jobs_left
 from mtpeft.metrics.score import score
 from mtpeft.steps.cells_of_studies import all_served, figure_tables, placed_served, served_records
 from mtpeft.steps.freshness import is_served
@@ -29,19 +30,11 @@ from mtpeft.training.untrained import record_untrained
 from support.default import DEFAULT
 from support.figures import SPOKEN, marks, svg, write_table
 from support.model import arrays, cell, decode_params, inputs, train_params
+from support.serving import STUDY
 from support.steps import inputs_of, params_of
 from support.sweep import planned
 
 MOE = {"experts": 4, "split": "clusters", "router": "similarity", "sentences": 20}
-STUDY = {
-    "figure": "serving",
-    "models": ["student"],
-    "pairs": ["es-en"],
-    "sizes": ["n400"],
-    "methods": ["lora", "none"],
-    "budgets": ["b10"],
-    "seeds": [1, 2],
-}
 SERVING = {
     "models": {"student": {"path": "workflow/models/shallow"}},
     "serving": {"moe": {"experts": 32, "active": [1.0, 0.25]}},
@@ -201,6 +194,10 @@ def test_active_experts_share_a_split_and_leave_the_cells_as_they_are() -> None:
         ({"serving": None}, "'studies.served.figure' is 'serving', but 'serving' is missing"),
         ({"studies": {"served": {"figure": "budgets"}}}, "'serving' is used by no study; write a study"),
         ({"studies": {"served": {"methods": ["retrieval", "none"]}}}, "names 'retrieval', which has no model to serve"),
+        (
+            {"methods": {"few": {"method": "in_context"}}, "studies": {"served": {"methods": ["few", "none"]}}},
+            "names 'few', whose examples no served model reads",
+        ),
         ({"studies": {"served": {"pairs": ["de-en+es-en"]}}}, "has the group 'de-en+es-en', but experts"),
         ({"models": {"student": {"quantised": 8}}}, "names 'student', whose weights are quantised"),
     ],
@@ -235,6 +232,9 @@ def test_what_is_served_is_current_for_the_training_and_the_split(
         write_record(record, {"params": params, "before_sha256": sha256_of(before)})
         before = record
     assert is_served(configuration, served)
+    left = {job.name for job in jobs_left(configuration)}
+    assert f"{LORA.path} with 32 experts" in left
+    assert not left & {f"the experts of {LORA.path}", f"{LORA.path} with 8 experts"}
     assert not is_served(configured({"serving": {"moe": {"sentences": 5}}}), served)
     write_record(served.cell.folder / "train.json", {"status": "ok", "again": True})
     assert not is_served(configuration, served)

@@ -251,3 +251,13 @@ def test_labels_move_apart_and_stay_inside() -> None:
     assert placed[3] == 90
     assert all(later - earlier >= 9.99 for earlier, later in pairwise(placed))
     assert min(placed) >= 0
+
+
+def test_rows_that_read_examples_say_which(tmp_path: Path) -> None:
+    read = {"near": "5 nearest", "drawn": "2 random"}
+    more = [system_row(("base", "es-en", "large", method, "any"), 28) for method in read]
+    for examples in ({}, read):
+        shown = draw(tmp_path, "budgets", [*one_panel(), *more], examples=examples).with_suffix(".svg")
+        text = shown.read_text(encoding="utf-8")
+        assert all(method in text for method in read)
+        assert ["near (5 nearest)" in text, "drawn (2 random)" in text] == [bool(examples)] * 2

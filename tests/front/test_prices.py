@@ -10,20 +10,22 @@ import pytest
 from mtpeft.cells import RATE_LABELS
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.methods import search_of
-from mtpeft.config.models import model_folder
+from mtpeft.config.model_shapes import model_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.config.yaml_file import read_yaml
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front.plan import prices_text
-from mtpeft.front.prices.costs import ROUGHLY, Costs
+from mtpeft.front.prices.costs import ROUGHLY, WITH_EXPERTS, Costs
 from mtpeft.front.prices.jobs import Job, jobs_left
 from mtpeft.front.prices.limit import limit_lines, limited
+from mtpeft.front.prices.measured import Measured
 from mtpeft.front.prices.storage import storage_of
-from mtpeft.front.prices.work import planned, search_of_rate, sizes_of
+from mtpeft.front.prices.work import Work, planned, search_of_rate, sizes_of
 from mtpeft.methods import options_of
 from mtpeft.methods.staged import stages_of
 from mtpeft.models import published
-from mtpeft.steps.cells_of_studies import placed_cells
+from mtpeft.steps.cells_of_studies import placed_cells, placed_served
 from mtpeft.training.finetune import plan_of
 from mtpeft.training.loop import evaluation_steps
 from mtpeft.training.params import CellParams
@@ -32,6 +34,7 @@ from support.default import DEFAULT
 from support.front import configured, finish, own_cell
 from support.model import train_params
 from support.published import FOLDER
+from support.serving import STUDY
 from support.sweep import ROOT
 
 FULL = own_cell("small", "pt-en", "n4800", "full", "all", "1")
@@ -224,3 +227,36 @@ def test_the_head_of_the_paper_s_study_has_its_price(tmp_path: Path, monkeypatch
     assert [round(float(own.replace(",", "")), -1) for own in computed] == [
         float(own.replace(",", "")) for own in found.groups()
     ]
+
+
+def test_decodings_with_experts_and_the_making_of_these_are_priced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = read_yaml(ROOT / "config.yaml")
+    none_of_theirs = {"studies": dict.fromkeys(shipped["studies"]), "findings": None}
+    moe = {"serving": {"moe": {"active": [1.0, 0.5]}}}
+    configuration = validate(
+        merge(merge(shipped, none_of_theirs), {"studies": {"served": {**STUDY, "seeds": [1]}}} | moe)
+    )
+    jobs = {job.name: job for job in jobs_left(configuration)}
+    served = placed_served(configuration, "served")
+    assert len(served) == 4
+    (decoding,) = {jobs[own.cell.path].work.decoding for own in served if own.cell.method == "none"}
+    for own in served:
+        whole, some = jobs[own.cell.path], jobs[f"{own.cell.path} with {own.active} experts"]
+        made = jobs[f"the experts of {own.cell.path}"]
+        assert whole.work is not None and some.work is not None and made.work is not None
+        # A cell that is trained decodes dev as well.
+        assert some.work.decoding == decoding <= whole.work.decoding
+        assert (some.trainings, some.work.training) == (0, 0.0)
+        assert made.work.training > 0
+        of_decoding = Costs([]).price(whole.kind, some.work).seconds
+        price = Costs([]).price(some.kind, some.work)
+        assert price.seconds == pytest.approx(WITH_EXPERTS * of_decoding)
+        assert list(price.rests_on) == [f"{ROUGHLY}, 2 times for experts"]
+        # Once one was measured, the others cost as much for each operation.
+        took = Measured("one", some.kind, Work(), 0.0, some.work, 7.0, "here", "served")
+        assert Costs([took]).price(some.kind, some.work.times(3)).seconds == pytest.approx(21.0)
+        assert Costs([took]).price(whole.kind, some.work).seconds == pytest.approx(of_decoding)
+    assert "experts and their routers" in prices_text(configuration, cores=2)

@@ -13,7 +13,7 @@ import yaml
 from mtpeft.config.contrasts import finding_params
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.methods import method_targets
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.studies import all_cells, represented_cells, study_others
 from mtpeft.config.yaml_file import read_yaml
 from mtpeft.front.docs import CAVEATS, PART, PARTS, anchor, generated

@@ -14,7 +14,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.failure_notes import leave_note
 from mtpeft.core.files import write_record
 from mtpeft.core.progress_file import TrainingProgress, write_progress
-from mtpeft.front.ending import decided_lines, failed_lines, stopped_lines, tally_line
+from mtpeft.front.ending import decided_lines, failed_lines, next_command, stopped_lines, tally_line
 from mtpeft.front.study_folders import given_or_last, last_study
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.terminal import PlainDisplay, Reporter
@@ -296,6 +296,20 @@ def test_what_is_decided_is_said_in_sentences_and_nothing_else_is(tmp_path: Path
         "(95 % interval 16.9 to 19.5).",
     ]
     assert list(decided_lines(tmp_path / "none.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "command"),
+    [
+        ("mine", ["mine.yaml"], "`make report` puts"),
+        ("quick", ["workflow/studies/quick.yaml"], "`make plan` says what the whole study takes, and `make figures`"),
+        ("quick+mine", ["workflow/studies/quick.yaml", "mine.yaml"], "`make figures CONFIG=mine.yaml` runs it"),
+    ],
+)
+def test_the_next_command_follows_from_what_was_run(
+    configuration: Configuration, name: str, files: list[str], command: str
+) -> None:
+    assert command in next_command(configuration.named(name), list(map(Path, files)))
 
 
 def test_the_study_that_was_run_last_is_found_though_nothing_in_it_changed(

@@ -13,7 +13,7 @@ from torch import nn
 
 from mtpeft.cells import NATIVE
 from mtpeft.config.load import merge, validate
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.studies import study_cells
 from mtpeft.core.errors import UserError
 from mtpeft.methods import method_of, options_of

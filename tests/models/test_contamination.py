@@ -8,7 +8,7 @@ import pytest
 
 from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import merge, validate
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.front.ship import data_record

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import merge, validate
-from mtpeft.config.models import Model, prompt_mistakes
+from mtpeft.config.model_languages import prompt_mistakes
+from mtpeft.config.models import Model
 from mtpeft.core.errors import UserError
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import encode, open_tokenizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from mtpeft.config.models import without_name
+from mtpeft.config.model_languages import without_name
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record
 from mtpeft.core.options import DecodingOptions

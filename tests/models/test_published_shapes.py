@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import load
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.models.published import PUBLISHED, published_shape
 
 ROOT = Path(__file__).parents[2]

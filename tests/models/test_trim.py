@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.studies import all_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record

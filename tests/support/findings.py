@@ -56,12 +56,14 @@ OVERLAY: dict[str, Any] = {
         "wide": {"pretrain": MODEL | {"d_model": 96}},
         "heard": {"pretrain": HEARD},
     },
+    "methods": {"examples": {"method": "in_context", "shots": 3}},
     "budgets": SHARES,
     "studies": {
         "shares": {"figure": "budgets", **STUDY},
         "tongues": {"figure": "languages", **STUDY, "pairs": LANGUAGES},
         "bases": {"figure": "models", **STUDY, "models": ["base", "wide"]},
         "amounts": {"figure": "data_sizes", **STUDY, "sizes": ["few", "many"]},
+        "few_shot": {"figure": "budgets", **STUDY, "methods": [*STUDY["methods"], "examples"]},
         "read": {"figure": "exposure", **STUDY, "models": ["base", "heard"], "sizes": ["few", "many"]},
     },
     "findings": {
@@ -95,6 +97,13 @@ OVERLAY: dict[str, Any] = {
             "sizes": ["few", "many"],
             "budgets": ["large", "tiny"],
         },
+        "few_shot": {
+            "claim": "beats_in_context",
+            "study": "few_shot",
+            "method": "adapter",
+            "budget": "large",
+            "in_context": "examples",
+        },
         "rising": {"claim": "monotonous_where_unseen", "study": "read", "method": "adapter"},
     },
 }
@@ -114,7 +123,7 @@ def configuration_of(*findings: str, **changes: Any) -> Configuration:
 
 
 def train_record(cell: Cell, *, best_step: int | None, status: str) -> dict[str, Any]:
-    share = {"full": 1.0, "scratch": 1.0, "none": 0.0}.get(cell.method, SHARES.get(cell.budget))
+    share = {"full": 1.0, "scratch": 1.0, "none": 0.0, "examples": 0.0}.get(cell.method, SHARES.get(cell.budget))
     return TrainRecord(
         cell=cell.named,
         status=status,

@@ -12,6 +12,8 @@ CAUSAL = tuple(name for name in FAMILIES if name not in TWO_STACKS)
 NO_BIASES = ("t5", "mt5", "llama", "qwen3", "gemma2", "gemma3")
 FEW = ("mbart", "mt5", "gemma3")
 """Three that differ most: one with biases and layer norms, one with neither and gated blocks, and one stack alone."""
+SOME = (*FEW, "student")
+"""These, and one with a recurrence in its decoder: for variants of a method that is tried on all families."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ CASES: dict[str, Case] = {
             share=0.08,
             nothing=CAUSAL if options.get("side") == "encoder" else (),
             exceptions=_not_mergeable("an adapter"),
+            families=ALL_FAMILIES if name == "adapter" else SOME,
         )
         for name, options in {
             "adapter": {},
@@ -79,12 +82,15 @@ CASES: dict[str, Case] = {
         "MAM",
         share=0.08,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+        families=SOME,
     ),
     "lora": Case({"method": "lora", "scaling": 2.0}, "LORA", share=0.05),
     "rslora": Case({"method": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
     "dora": Case({"method": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
     "lora_plus": Case({"method": "lora", "scaling": 2.0, "b_rate": 16.0}, "LORA", share=0.05, families=FEW),
-    "lora_by_rank": Case({"method": "lora", "scaling": 2.0, "rank": 3, "layers": ["query", "value"]}, "LORA"),
+    "lora_by_rank": Case(
+        {"method": "lora", "scaling": 2.0, "rank": 3, "layers": ["query", "value"]}, "LORA", families=SOME
+    ),
     "dora_by_rank": Case({"method": "lora", "scaling": 2.0, "rank": 2, "dora": True}, "LORA", families=FEW),
     **{
         name: Case({"method": "lora", "scaling": 2.0, "initialisation": name}, "LORA", share=0.05, families=FEW)
@@ -98,6 +104,7 @@ CASES: dict[str, Case] = {
             exceptions={
                 "training can go on from what is stored": But("what it began with is stored as a part of it"),
             },
+            families=ALL_FAMILIES if name == "pissa" else SOME,
         )
         for name in ("pissa", "olora", "corda")
     },
@@ -114,7 +121,7 @@ CASES: dict[str, Case] = {
         families=FEW,
         exceptions={"training can go on from what is stored": But("what it began with is stored as a part of it")},
     ),
-    "dsee": Case({"method": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05),
+    "dsee": Case({"method": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05, families=SOME),
     "prefix": Case(
         {"method": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}
     ),
@@ -124,6 +131,7 @@ CASES: dict[str, Case] = {
         share=0.03,
         nothing=CAUSAL,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+        families=SOME,
     ),
     "network_prefix": Case(
         {"method": "prefix", "network": 6},
@@ -134,6 +142,7 @@ CASES: dict[str, Case] = {
             **NEARLY_BASE,
             "training can go on from what is stored": But("its prefix is stored, and the network thrown away"),
         },
+        families=SOME,
     ),
     "sequence_prefix": Case(
         {"method": "sequence_prefix"},
@@ -142,8 +151,10 @@ CASES: dict[str, Case] = {
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "context_lora": Case({"method": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05, exceptions=TWO_SETS),
-    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT", exceptions=TWO_SETS),
-    "context_bitfit": Case({"method": "context_bitfit"}, "CONTEXT", nothing=NO_BIASES, exceptions=TWO_SETS),
+    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT", exceptions=TWO_SETS, families=SOME),
+    "context_bitfit": Case(
+        {"method": "context_bitfit"}, "CONTEXT", nothing=NO_BIASES, exceptions=TWO_SETS, families=(*SOME, "qwen2")
+    ),
     "prefix_then_lora": Case(
         {
             "method": "staged",
@@ -154,6 +165,7 @@ CASES: dict[str, Case] = {
         "PREFIX LORA",
         share=0.05,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+        families=SOME,
     ),
     "prefix_then_adapter": Case(
         {
@@ -164,7 +176,7 @@ CASES: dict[str, Case] = {
         },
         "PREFIX BOTTLENECK",
         share=0.08,
-        families=TWO_STACKS,
+        families=tuple(name for name in SOME if name in TWO_STACKS),
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "prefix_then_full": Case(
@@ -198,6 +210,7 @@ CASES: dict[str, Case] = {
             **STARTS_WITH_WORDS,
             "training can go on from what is stored": But("its prompt is stored, and the network thrown away"),
         },
+        families=SOME,
     ),
     "dept": Case(
         # Positions are those of the longest source here: rows beyond would get no gradient.
@@ -213,6 +226,7 @@ CASES: dict[str, Case] = {
             share=0.05,
             nothing=CAUSAL,
             exceptions=_not_mergeable("a link beside tied embeddings"),
+            families=SOME,
         )
         for name, options in {
             "decoder_adalink": {"side": "decoder"},
@@ -228,17 +242,28 @@ CASES: dict[str, Case] = {
     ),
     "bitfit": Case({"method": "bitfit"}, "BITFIT", nothing=NO_BIASES),
     "layernorm": Case({"method": "layernorm"}, "LN_TUNING"),
-    "norm_weights": Case({"method": "layernorm", "train": "weights"}, "COPIES"),
+    "norm_weights": Case({"method": "layernorm", "train": "weights"}, "COPIES", families=SOME),
     "norm_biases": Case({"method": "layernorm", "train": "biases"}, "COPIES", nothing=("mt5", *CAUSAL), families=FEW),
-    "norms_and_biases": Case({"method": "layernorm", "with_biases": True}, "COPIES"),
+    "norms_and_biases": Case({"method": "layernorm", "with_biases": True}, "COPIES", families=SOME),
     "ssf": Case({"method": "ssf"}, "SSF"),
     **{
-        part: Case({"method": "part", "part": part}, "COPIES", nothing=() if part == "decoder" else CAUSAL)
+        part: Case(
+            {"method": "part", "part": part},
+            "COPIES",
+            nothing=() if part == "decoder" else CAUSAL,
+            families=ALL_FAMILIES if part == "decoder" else SOME,
+        )
         for part in ("encoder", "decoder", "cross_attention")
     },
     "embeddings": Case({"method": "embeddings"}, "EMBEDDINGS"),
     "adapter_embeddings": Case(
-        {**ADAPTER, "embeddings": True}, "BOTTLENECK", share=0.4, exceptions=_not_mergeable("an adapter")
+        {**ADAPTER, "embeddings": True},
+        "BOTTLENECK",
+        share=0.4,
+        exceptions=_not_mergeable("an adapter"),
+        families=SOME,
     ),
-    "lora_embeddings": Case({"method": "lora", "scaling": 2.0, "embeddings": True}, "LORA_EMBEDDINGS", share=0.4),
+    "lora_embeddings": Case(
+        {"method": "lora", "scaling": 2.0, "embeddings": True}, "LORA_EMBEDDINGS", share=0.4, families=SOME
+    ),
 }

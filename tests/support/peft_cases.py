@@ -1,6 +1,6 @@
 """Tuners of peft: what each is stored as, on which budget it is tried, and its exceptions.
 
-Those that differ most from each other are tried on every family, the others on two; once all were tried on all.
+One of each kind is tried on every family, the others on three; once all were tried on all.
 """
 
 from collections.abc import Collection, Mapping
@@ -36,7 +36,7 @@ ROUNDED = _starts_elsewhere("what it begins with is the base but for rounding")
 RANDOM = _starts_elsewhere("the vectors that it is made of begin at random")
 PEFT_CASES: dict[str, Case] = {
     "ADALORA": _case("ADALORA", "SIZED_ADALORA", families=ALL_FAMILIES),
-    "LOHA": _case("LOHA", families=ALL_FAMILIES),
+    "LOHA": _case("LOHA"),
     "LOKR": _case("LOKR", share=0.02),
     "HIRA": _case("HIRA", "SIZED_HIRA"),
     "DELORA": _case("DELORA"),
@@ -46,7 +46,7 @@ PEFT_CASES: dict[str, Case] = {
     "DEFT": _case("DEFT", "SIZED_DEFT", but=ROUNDED),
     "PEANUT": _case("PEANUT", "SIZED_PEANUT"),
     "TINYLORA": _case("TINYLORA", "SIZED_TINYLORA", rank=4, share=0.002),
-    "OFT": _case("OFT", "SIZED_OFT", families=ALL_FAMILIES),
+    "OFT": _case("OFT", "SIZED_OFT"),
     "HRA": _case("HRA", "SIZED_HRA", but=ROUNDED),
     "PSOFT": _case("PSOFT", "SIZED_PSOFT"),
     "SHIRA": _case("SHIRA", "SIZED_SHIRA"),

@@ -21,6 +21,7 @@ from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
 from support.batch_gradients import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
+from support.family import family_inputs, family_params
 from support.model import inputs, pretrain_base, pretrain_params, train_params
 from support.ranks import in_ranks, losses_of
 from support.training import at_update, results
@@ -90,6 +91,29 @@ def test_two_processes_train_as_one_does(
     if method == "full":
         opened = load_base(tmp_path / "two" / "tuned")
         assert opened.config.architectures == load_base(tmp_path / "one" / "tuned").config.architectures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["llama", "gemma2"], ids=["own output projection", "tied"])
+def test_a_decoder_only_model_in_shards_trains_as_in_one_process(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    given = family_inputs(name, sweep, tmp_path / "given")
+    label, params = Cell("tiny", "es-en", "n44", "full", "all", "1"), family_params("full")
+    params["optimisation"]["learning_rate"] = 0.003
+
+    def run(folder: Path, execution: Execution) -> list[float]:
+        record = folder / "train.json"
+        return losses_of(lambda: finetune(params, label, inputs=given, record=record, execution=execution), monkeypatch)
+
+    alone = run(tmp_path / "one", PLAIN)
+    found = in_ranks(tmp_path / "ranks", lambda rank: run(tmp_path / "two", SHARDED))
+    assert found[0] == found[1]
+    assert found[0] == pytest.approx(alone, rel=1e-4)
+    one, two = (read_record(tmp_path / own / "train.json") for own in ("one", "two"))
+    assert one["stored_bytes"] == two["stored_bytes"] and one["dev_history"] == two["dev_history"]
+    assert_alike(tmp_path / "one", tmp_path / "two")
+    assert load_base(tmp_path / "two" / "tuned").config.model_type == name
 
 
 @FEW

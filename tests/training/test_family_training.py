@@ -23,10 +23,13 @@ from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned, stage_models
 from support.family import ALL_CHECKPOINTS, LANGUAGES, family_inputs, family_params
 
-EVERYWHERE = ("full", "adapter", "lora", "prefix")
+EVERYWHERE = ("full", "lora")
+DIFFERENT = ("nllb", "marian", "student", "mt5", "llama", "gemma3")
+"""Checkpoints on which adapters and prefixes are trained, as they differ most; methods have families of their own."""
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
 TRAINED = [
     *product(ALL_CHECKPOINTS, EVERYWHERE, [{}]),
+    *product(DIFFERENT, ("adapter", "prefix"), [{}]),
     *product(("nllb", "mt5", "llama"), SOMEWHERE, [{}]),
     *product(("nllb", "mt5", "llama"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
 ]

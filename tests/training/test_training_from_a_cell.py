@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from mtpeft.core.errors import DamagedError, StoppedError
+from mtpeft.core.files import sha256_of
 from mtpeft.training.finetune import CellInputs, finetune
+from mtpeft.training.rate_search import search_rate
 from support.model import cell, inputs, train_cell, train_params
 from support.training import at_update, results
 
@@ -65,3 +67,17 @@ def test_weights_that_are_not_those_that_were_trained_are_refused(sweep: Path, t
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\1\1")
     with pytest.raises(DamagedError):
         train_child(sweep, tmp_path / "child", parent, params("lora"))
+
+
+@pytest.mark.parametrize("parent", ["lora"], indirect=True)
+def test_all_trials_of_a_search_begin_with_the_other_cell(sweep: Path, tmp_path: Path, parent: Path) -> None:
+    trial = params("lora")
+    del trial["optimisation"]["learning_rate"]
+    told = {"pair": "es-en", "candidates": [0.01, 0.02, 0.04], "extensions": 0, "training_pairs": 44, "trial": trial}
+    labels = {"model": "tiny", "size": "n44", "method": "lora", "budget": "b5"}
+    record = tmp_path / "rates/b5.json"
+    search_rate(told, labels=labels, inputs=[replace(inputs(sweep), parent=parent)], record=record)
+    found = json.loads(record.read_text(encoding="utf-8"))
+    start = best(json.loads(parent.read_text(encoding="utf-8")))
+    assert [own["dev_history"][0]["score"] for own in found["trials"]] == pytest.approx([start] * 3)
+    assert found["inputs"]["parent_sha256"] == sha256_of(parent)

@@ -28,7 +28,7 @@ def test_on_a_terminal_a_bar_of_its_width_stands_below_the_lines_of_finished_cel
     bars = [line for line in lines if line.startswith("9/10 cells ")]
     assert bars and {len(line) for line in bars} == {columns}
     assert lines[-1].startswith("10 of 10 cells are finished, ")
-    assert any(line.startswith("Next: `make report`") for line in lines)
+    assert any(line.startswith("Next: open results/small_study/index.html in a browser; ") for line in lines)
 
 
 def test_in_a_pipe_there_are_plain_lines_and_snakemake_prints_into_its_log(finished: Path, tmp_path: Path) -> None:

@@ -75,7 +75,10 @@ class CellRanks:
 
 @dataclass(frozen=True)
 class LayerLine:
-    """The seeds of a system: by side the mean rank of each layer, with the lowest and the highest seed."""
+    """The seeds of a system: by side the mean rank of each layer, with the lowest and the highest seed.
+
+    A decoder-only model has one side alone.
+    """
 
     method: str
     budget: str
@@ -131,7 +134,7 @@ def _line(cells: Sequence[CellRanks]) -> LayerLine:
         ranks={
             side: [_spread(layer) for layer in zip(*(ranks[side] for ranks in measured), strict=True)]
             for side in SIDES
-            if measured
+            if measured and all(side in ranks for ranks in measured)
         },
     )
 

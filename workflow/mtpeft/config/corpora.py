@@ -13,8 +13,10 @@ from pydantic import Field, PositiveInt, create_model
 
 from mtpeft.cells import LABEL_PATTERN, LONGEST_LABEL, unsafe_label
 from mtpeft.config.messages import named_twice
-from mtpeft.config.models import ancestors, vocabulary_pairs
+from mtpeft.config.model_origins import ancestors
+from mtpeft.config.model_shapes import vocabulary_pairs
 from mtpeft.config.pairs import pair_languages
+from mtpeft.config.start_from import pairs_before
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language
 from mtpeft.core.section import Section
@@ -232,9 +234,12 @@ def anchor_pairs(configuration: "Configuration", corpus: str) -> list[str]:
 
 
 def used_corpora(configuration: "Configuration") -> list[str]:
-    """Corpora whose text is used, sorted: by studies, by the search for learning rates, or to pre-train a model."""
+    """Corpora whose text is used, sorted: by the cells of studies and those from which they start, by the search for
+    learning rates, or to pre-train a model.
+    """
     studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
+    pairs |= pairs_before(configuration, {method for study in studies for method in study.methods})
     pairs.update(configuration.rate_search.pair if configuration.rate_search else [])
     for model in {model for study in studies for model in study.models}:
         for read in ancestors(configuration, model):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import Cell
 from mtpeft.config.methods import is_beside_base, merges
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.core.options import DecodingOptions, InferenceOptions
 from mtpeft.core.section import plain
 

@@ -145,7 +145,15 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
         if finding.study in configuration.studies:
             found += group_claim_mistakes(f"findings.{label}", configuration.studies[finding.study])
         yield from found or _too_many_contrasts(configuration, label)
-        yield from metric_mistakes(configuration, f"findings.{label}.metric", finding.metric)
+        yield from _metric_mistakes(configuration, f"findings.{label}.metric", finding)
+
+
+def _metric_mistakes(configuration: "Configuration", key: str, finding: Finding) -> Iterator[str]:
+    """Find a metric that no cell is scored with, and one of a claim that is not about scores."""
+    if CLAIMS[finding.claim].reads_ranks and "metric" in finding.model_fields_set:
+        yield f"'{key}' is '{finding.metric}', but '{finding.claim}' compares ranks, no scores; take the key out."
+    else:
+        yield from metric_mistakes(configuration, key, finding.metric)
 
 
 def _too_many_contrasts(configuration: "Configuration", label: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ from mtpeft.config import (
     held_out,
     methods,
     metrics,
+    model_languages,
+    model_origins,
     models,
     pairs,
     rate_search,
@@ -132,7 +134,7 @@ def _label_mistakes(configuration: Configuration) -> Iterator[str]:
 
 STAGES: tuple[tuple[Check, ...], ...] = (
     (_label_mistakes,),
-    (models.circles,),
+    (model_origins.circles,),
     (
         corpora.mistakes,
         pairs.mistakes,
@@ -144,7 +146,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
     (corpora.hash_mistakes, start_from.mistakes),
     (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
-    (models.study_mistakes, methods.study_mistakes, decoding.mistakes, serving.mistakes),
+    (model_languages.study_mistakes, methods.study_mistakes, decoding.mistakes, serving.mistakes),
     (held_out.mistakes,),
     (findings.mistakes,),
 )

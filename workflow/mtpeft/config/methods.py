@@ -11,7 +11,7 @@ from pydantic import Field, create_model
 from mtpeft.cells import JOIN, Cell, members_of
 from mtpeft.config.learning_rates import LEARNING_RATE_FIELD, LearningRate, SearchedRate
 from mtpeft.config.messages import named_twice
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.section import plain

@@ -7,7 +7,8 @@ neither. Claims about several models must know which of them differ in the seed 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from mtpeft.config.models import healed_on, model_folder, origin_of
+from mtpeft.config.model_origins import healed_on, origin_of
+from mtpeft.config.model_shapes import model_folder
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record

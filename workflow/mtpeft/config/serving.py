@@ -8,7 +8,8 @@ from pydantic import Field, PositiveInt
 from mtpeft.cells import JOIN
 from mtpeft.config.figures import SERVING_TABLE, needs_table
 from mtpeft.config.messages import named_twice
-from mtpeft.config.models import model_shape
+from mtpeft.config.methods import IN_CONTEXT
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.core.section import Section, plain
 from mtpeft.models.feed_forward import Router, reason_against_experts
 
@@ -92,6 +93,8 @@ def _cell_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
     for method in study.labels("methods"):
         if configuration.methods[method].method == RETRIEVAL:
             yield f"'studies.{label}.methods' names '{method}', which has no model to serve; take it out."
+        if configuration.methods[method].method == IN_CONTEXT:
+            yield f"'studies.{label}.methods' names '{method}', whose examples no served model reads; take it out."
     for pair in (pair for pair in study.labels("pairs") if JOIN in pair):
         yield f"'studies.{label}.pairs' has the group '{pair}', but experts are those of one pair; take it out."
     for model in study.labels("models"):

@@ -6,7 +6,7 @@ Both have the same base model and train the same parameters, so that the weights
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import JOIN, Cell
+from mtpeft.cells import JOIN, Cell, members_of
 from mtpeft.config.learning_rates import SearchedRate
 from mtpeft.config.methods import method_options
 from mtpeft.config.pairs import pair_mistakes
@@ -54,6 +54,18 @@ def with_parents(configuration: "Configuration", cells: Iterable[Cell]) -> list[
     return list(found)
 
 
+def pairs_before(configuration: "Configuration", methods: Iterable[str]) -> set[str]:
+    """Return the pairs that methods name for the cells from which theirs start, and from which these start."""
+    found: set[str] = set()
+    for method in methods:
+        seen, start = {method}, start_of(configuration, method)
+        while start and start.method not in seen:
+            found.update(members_of(start.pair) if start.pair else ())
+            seen.add(start.method)
+            start = start_of(configuration, start.method)
+    return found
+
+
 def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find cells to start from that are unknown, that train something else, or that start from one another."""
     for method in configuration.methods:
@@ -68,11 +80,12 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from _other_budgets(configuration, key, method, start)
         if _returns(configuration, method):
             yield f"'{key}' leads back to '{method}' itself; name a method that starts from the base model."
-        if isinstance(getattr(configuration.methods[method], "learning_rate", None), SearchedRate):
+        searched = isinstance(getattr(configuration.methods[method], "learning_rate", None), SearchedRate)
+        if searched and (start.pair is None or start.seed is None):
             yield (
-                f"'methods.{method}.learning_rate' asks for a search, but its cells start from other ones, of which "
-                "the search has none; write a number, such as the rate that was found for "
-                f"'{start.method}'."
+                f"'methods.{method}.learning_rate' asks for a search, whose trials start from the cell that "
+                f"'{key}' names, and that must be one for all of them; write its 'pair' and its 'seed' there, or a "
+                "number as the learning rate."
             )
 
 

@@ -22,7 +22,7 @@ from mtpeft.config.figures import (
     study_figures,
 )
 from mtpeft.config.messages import named_twice
-from mtpeft.config.methods import is_budgeted, search_of
+from mtpeft.config.methods import IN_CONTEXT, is_budgeted, search_of
 from mtpeft.config.metrics import MetricName, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
 from mtpeft.config.start_from import with_parents
@@ -299,6 +299,11 @@ def _representation_mistakes(configuration: "Configuration", label: str) -> Iter
     for method in sorted(named & set(configuration.methods)):
         if configuration.methods[method].method == RETRIEVAL:
             yield f"'{key}' names '{method}', which has no model and so no representations; take it out."
+        if configuration.methods[method].method == IN_CONTEXT:
+            yield (
+                f"'{key}' names '{method}', which is the untouched model with examples before each source, and "
+                "representations are measured without these; take it out."
+            )
     for pair in (pair for pair in study.labels("pairs") if JOIN in pair):
         yield (
             f"'studies.{label}.pairs' has the group '{pair}', but representations are measured on the pair of a cell; "

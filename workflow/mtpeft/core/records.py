@@ -15,6 +15,14 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class CellRecord(Record):
+    """What a step has made of a cell: its labels, whether it has diverged, and the params of the step."""
+
+    cell: dict[str, str]
+    status: Status
+    params: dict[str, Any]
+
+
 class ModelRecord(Record):
     """A base model: `base.json`; `exposure` says in words whether it may have read the test sets."""
 
@@ -124,7 +132,7 @@ class RateRecord(Record):
     at_edge: bool
 
 
-class TrainRecord(Record):
+class TrainRecord(CellRecord):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
     `processor_seconds` is the time of a processor that the process used, which other work on the machine does not make
@@ -137,9 +145,6 @@ class TrainRecord(Record):
     as `18 of 20`.
     """
 
-    cell: dict[str, str]
-    status: Status
-    params: dict[str, Any]
     execution: dict[str, Any]
     versions: dict[str, str]
     inputs: dict[str, str]
@@ -190,12 +195,9 @@ class CalibrationRecord(Record):
     peak_memory_mb: float
 
 
-class DecodeRecord(Record):
+class DecodeRecord(CellRecord):
     """A decoded cell: `decode.json`; `trained_sha256` is the hash of the train.json that it belongs to."""
 
-    cell: dict[str, str]
-    status: Status
-    params: dict[str, Any]
     trained_sha256: str
     versions: dict[str, str]
     execution: dict[str, Any]
@@ -205,23 +207,20 @@ class DecodeRecord(Record):
     sentences_per_second: float
 
 
-class ScoreRecord(Record):
+class ScoreRecord(CellRecord):
     """A scored cell: `score.json`; `decoded_sha256` is the hash of the decode.json that it belongs to.
 
     The `statistics` of a metric hold one row of counts per sentence, from which resampling starts. `references` are the
     hashes of the test sets, which older records lack.
     """
 
-    cell: dict[str, str]
-    status: Status
-    params: dict[str, Any]
     decoded_sha256: str
     references: dict[str, str] = {}
     versions: dict[str, str]
     test_sets: dict[str, dict[str, Any]]
 
 
-class RepresentationRecord(Record):
+class RepresentationRecord(CellRecord):
     """Hidden states of a cell's layers on the dev set: `representations.json`.
 
     By side of the model, `tokens` counts the rows that were measured and `effective_rank` has a number per layer, both
@@ -229,9 +228,6 @@ class RepresentationRecord(Record):
     all cells of a pair, where a claim asks for it. `trained_sha256` is the hash of the train.json that it belongs to.
     """
 
-    cell: dict[str, str]
-    status: Status
-    params: dict[str, Any]
     trained_sha256: str
     inputs: dict[str, str]
     versions: dict[str, str]
@@ -241,7 +237,7 @@ class RepresentationRecord(Record):
     resampled_rank: dict[str, list[float]] = later({})
 
 
-class ExpertsRecord(Record):
+class ExpertsRecord(CellRecord):
     """The experts that a cell's feed-forward blocks are split into: `experts.json`.
 
     So many `sentences` of the training text were read. `active_units` has the share of hidden units that are not zero,
@@ -249,9 +245,6 @@ class ExpertsRecord(Record):
     belongs to, `made` that of the file with the experts and their routers.
     """
 
-    cell: dict[str, str]
-    status: Status
-    params: dict[str, Any]
     trained_sha256: str
     inputs: dict[str, str]
     versions: dict[str, str]
@@ -274,7 +267,7 @@ class ServedRecord(DecodeRecord):
     operations: dict[str, int]
 
 
-class MetricRecord(Record):
+class MetricRecord(CellRecord):
     """A cell scored by a metric with an environment of its own, such as COMET: `comet-<digest>.json`.
 
     Hashes are those of the decode.json and of the record of the metric's model.
@@ -283,9 +276,6 @@ class MetricRecord(Record):
     model's `name` is that in the configuration, and `model` holds the hashes of its files.
     """
 
-    cell: dict[str, str]
-    status: Status
-    params: dict[str, Any]
     decoded_sha256: str
     model_sha256: str
     references: dict[str, str]

@@ -65,7 +65,8 @@ def decontaminate_pair(
     sentence is counted.
 
     Args:
-        params: `source` and `target` language, and `near_duplicate`, the similarity of near-duplicates.
+        params: `source` and `target` language, `alike`, other tags of these by side, if there are any, and
+            `near_duplicate`, the similarity of near-duplicates.
         cleaned: clean text of the pair.
         split: split of its corpus.
         others: splits of other corpora, and records of further test sets.
@@ -165,7 +166,8 @@ def _held_out(rows: Sequence[SentencePair], texts: Sequence[Texts], params: Mapp
     """Join the texts of rows and, on each side, further texts in its language."""
     sides = []
     for side in SIDES:
-        stored = [text for by_language in texts for text in by_language.get(params[side], ())]
+        tags = (params[side], *params.get("alike", {}).get(side, ()))
+        stored = [text for by_language in texts for tag in tags for text in by_language.get(tag, ())]
         sides.append(list(dict.fromkeys([*(getattr(row, side) for row in rows), *stored])))
     return HeldOut(*sides)
 

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.batch_layout import LAYOUTS, model_inputs, prompt_lengths
 from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut
 from mtpeft.methods.encoder_input_adapter import prompt_length
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
+from mtpeft.methods.token_sides import assign_prompt_lengths
 from mtpeft.models.architecture import side_of
 from mtpeft.models.special_tokens import SpecialTokens
 
@@ -17,6 +18,8 @@ BATCH_TOKENS = 8192
 
 class ForcedReading:
     """A reading of sentence pairs, batch by batch; hooks on modules ask it for the states of tokens.
+
+    A causal model reads prompt and target in one row. Its tokens are those from which a target token is predicted.
 
     Attributes:
         rows: sentence pairs of the present batch, as their rows in the token arrays.
@@ -31,7 +34,8 @@ class ForcedReading:
     @torch.inference_mode()
     def read(self, pairs: TokenPairs, rows: np.ndarray) -> None:
         """Read rows of token arrays; the model is in evaluation mode."""
-        for batch in cut(rows, pairs.longer, BATCH_TOKENS):
+        lengths = LAYOUTS[self.special_tokens.task].lengths(pairs)
+        for batch in cut(rows, lengths, BATCH_TOKENS):
             self.rows = batch
             inputs = model_inputs(
                 [pairs.source[row] for row in batch],
@@ -39,9 +43,11 @@ class ForcedReading:
                 special_tokens=self.special_tokens,
             )
             given = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-            self._kept["decoder"] = given.pop("labels") != IGNORED
-            self._kept["encoder"] = given["attention_mask"].bool()
+            labels = given.pop("labels")
+            self._kept = {"decoder": labels != IGNORED, "encoder": given["attention_mask"].bool()}
+            assign_prompt_lengths(self.model.modules(), prompt_lengths(labels))
             self.model(**given, use_cache=False)
+        assign_prompt_lengths(self.model.modules(), None)
 
     def tokens(self, module: str, hidden: torch.Tensor) -> torch.Tensor:
         """Return the states of the text's tokens, shape (tokens, width), of those of a batch at a module.

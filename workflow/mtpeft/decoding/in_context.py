@@ -6,6 +6,7 @@ an example. The record counts what was dropped, and the tokens that the model re
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -14,20 +15,22 @@ from mtpeft.data.tsv import SentencePair
 
 Chooser = Callable[[Sequence[str], Sequence[SentencePair]], np.ndarray]
 """Gives the rows of the examples of each source, (sources, shots), the most similar last."""
-Join = Callable[[Sequence[SentencePair], str], str]
-"""Puts examples before a source: the prompt of a model."""
+Read = TypeVar("Read")
+"""What a model reads of a source: text, or the examples and the source of a prompt."""
+Join = Callable[[Sequence[SentencePair], str], Read]
+"""Puts examples before a source."""
 
 
 @dataclass(frozen=True)
-class Prompted:
+class Prompted(Generic[Read]):
     """Sources with their examples.
 
     Attributes:
-        sources: text that the model reads.
+        sources: what the model reads.
         shots: number of examples that each of them has.
     """
 
-    sources: Sequence[str]
+    sources: Sequence[Read]
     shots: Sequence[int]
 
 
@@ -54,18 +57,18 @@ def prompted(
     memory: Sequence[SentencePair],
     choose: Chooser,
     *,
-    join: Join,
-    length: Callable[[str], int],
+    join: Join[Read],
+    length: Callable[[Read], int],
     max_length: int,
-) -> Prompted:
+) -> Prompted[Read]:
     """Put examples before each source, as many as the model has room for.
 
     Args:
         sources: text to be translated.
         memory: training subset.
         choose: gives the rows of the examples.
-        join: makes the text that the model reads.
-        length: number of tokens of such a text, without truncation.
+        join: makes what the model reads.
+        length: number of tokens of that, without truncation.
         max_length: most tokens that the model reads.
     """
     texts, shots = [], []

@@ -103,6 +103,7 @@ def search_in_batches(
     options: DecodingOptions,
     *,
     special_tokens: SpecialTokens,
+    own_lengths: np.ndarray | None = None,
     batch_tokens: int = BATCH_TOKENS["cpu"],
     poll: Callable[[], None] = lambda: None,
 ) -> list[list[int]]:
@@ -113,12 +114,13 @@ def search_in_batches(
         sources: sequences with their special tokens.
         options: how hypotheses are searched.
         special_tokens: special tokens of the model, whose longest sequence has room for a trained prefix beside it.
+        own_lengths: tokens of each source that limit its hypothesis; None for all.
         batch_tokens: padded source tokens of a batch, each counted once per beam.
         poll: is called before each batch, and may raise what stops the translation.
     """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
-    limits = length_limits(options, lengths, special_tokens)
+    limits = length_limits(options, lengths if own_lengths is None else own_lengths, special_tokens)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens // options.beam_size):
         poll()
         found = _search_in_memory(search, [sources[row] for row in rows], limits[rows])

@@ -30,11 +30,15 @@ class ToTranslate:
         sources: tokens of each.
         counts: counts of the tokens of both sides.
         more: what else the record says of them.
+        own_lengths: tokens of each source that limit its hypothesis, where examples before it don't count.
+        first_line: whether a hypothesis ends with its first line.
     """
 
     sources: Sequence[torch.Tensor]
     counts: Mapping[str, Counts]
     more: Mapping[str, Any] = field(default_factory=dict)
+    own_lengths: Sequence[int] | None = None
+    first_line: bool = False
 
 
 ReadTest = Callable[[Path], ToTranslate]
@@ -93,16 +97,18 @@ def decode_tests(
     with interruptible("decoding") as poll:
         for name, arrays in tests.items():
             read = read_test(arrays)
+            lengths = np.array(read.own_lengths or [len(source) for source in read.sources])
             hypotheses = search_in_batches(
                 decoder.search,
                 read.sources,
                 options,
                 special_tokens=special_tokens,
+                own_lengths=lengths,
                 batch_tokens=BATCH_TOKENS[decoder.device.type],
                 poll=poll,
             )
             lines = detokenise(decoder.tokenizer, hypotheses)
-            lengths = np.array([len(source) for source in read.sources])
+            lines = [line.partition("\n")[0] for line in lines] if read.first_line else lines
             ended = count_at_limit(options, hypotheses, lengths, special_tokens)
             counted = {side: asdict(own) for side, own in read.counts.items()}
             described[name] = write_hypotheses(folder, name, lines, at_limit=ended, tokens=counted, **read.more)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mtpeft.analysis.read_tables import Setting, System
 from mtpeft.cells import ANY
 from mtpeft.figures.base import Figure, FigureData
-from mtpeft.figures.plotting.method_lines import draw_size_lines, pairs_by_size
+from mtpeft.figures.plotting.method_lines import SizedSystems, draw_size_lines, pairs_by_size
 from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, point_of
 from mtpeft.figures.plotting.reference_lines import draw_references, label_line, name_with_gaps
 from mtpeft.figures.plotting.selection import is_reference, panel_name, settings_of
@@ -44,7 +44,7 @@ def _holds(setting: Setting, row: Setting) -> bool:
 def _draw_panel(
     axes: "Axes", systems: Sequence[System], pairs_of_size: dict[str, int], styles: dict[str, Style]
 ) -> None:
-    marks = draw_size_lines(axes, systems, pairs_of_size, styles=styles, value=lambda system: system.score)
+    marks = draw_size_lines(axes, SizedSystems(systems, pairs_of_size, lambda system: system.score, styles))
     axes.margins(x=0.06, y=0.08)
     references = _reference_lines([own for own in systems if is_reference(own)], pairs_of_size, axes.get_xlim()[1])
     draw_references(

@@ -18,7 +18,7 @@ from mtpeft.figures.plotting.notes_and_legend import (
     notes_on_shares,
 )
 from mtpeft.figures.plotting.panels import Drawing, drawn_kinds
-from mtpeft.figures.plotting.style import figure_style, method_styles
+from mtpeft.figures.plotting.style import figure_style, method_styles, named_by_examples
 from mtpeft.metrics.base import DEFAULT_METRIC, bring_in_metrics
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def draw_figure(params: Mapping[str, Any], *, summary: Path, tables: Sequence[Pa
             (language code of the side of each pair that is not English) and optionally `methods` (all methods of the
             configuration, so that those without a fixed colour get the same one in all figures), `models` and
             `also_score` (labels in the order in which they are drawn), `others` (expected number of scores on other
-            pairs), `metric` (chrF where it is left out), `module` (file of a figure from outside of the package), and
-            the params that the figure adds itself.
+            pairs), `metric` (chrF where it is left out), `examples` (those that methods of in-context learning read),
+            `module` (file of a figure from outside of the package), and the params that the figure adds itself.
         summary: table with one row per system and test set.
         tables: further tables that the figure needs, each named as the figure calls it, such as `others.csv`.
         stem: path of the three files without their suffix.
@@ -64,7 +64,7 @@ def draw_figure(params: Mapping[str, Any], *, summary: Path, tables: Sequence[Pa
         files={table.stem: table for table in tables},
     )
     with figure_style():
-        drawing = figure.draw(data, method_styles(_methods(data)))
+        drawing = figure.draw(data, named_by_examples(method_styles(_methods(data)), params.get("examples", {})))
         _write_around(drawing, figure, data)
         place_labels(drawing.figure)
         _save(drawing.figure, stem)

@@ -68,7 +68,7 @@ def _title(setting: Setting) -> str:
 
 def _draw_panel(axes: "Axes", systems: Sequence[System], column: str, styles: dict[str, Style]) -> None:
     """Draw systems against one cost; the points of a method are joined where the cost is a size."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
     axes.axhline(0, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=1)
     lines: dict[str, list[Point]] = {}
@@ -85,9 +85,10 @@ def _draw_panel(axes: "Axes", systems: Sequence[System], column: str, styles: di
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(base=10, numticks=4))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     else:
         set_ticks(axes.xaxis, 4)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if axes.get_xlim()[1] > 10 else "{x:g}"))
     axes.margins(x=0.08, y=0.08)
 
 

@@ -10,7 +10,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import drawn_cells
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_end
-from mtpeft.figures.plotting.method_lines import draw_share_lines_of_sizes, draw_size_lines, pairs_by_size
+from mtpeft.figures.plotting.method_lines import SizedSystems, draw_share_lines_of_sizes, draw_size_lines, pairs_by_size
 from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
 from mtpeft.figures.plotting.reference_lines import FULL_DASHES
 from mtpeft.figures.plotting.selection import is_reference, panel_name, settings_of
@@ -57,7 +57,7 @@ def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
         draw_lines, shown = (draw_size_lines, tuned) if view == "pairs" else (draw_share_lines_of_sizes, sized)
         own = [system for system in shown if replace(system.setting, size="") == row]
         axes.axhline(0, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
-        marks = draw_lines(axes, own, pairs_of_size, styles=styles, value=lambda system: system.minus_none)
+        marks = draw_lines(axes, SizedSystems(own, pairs_of_size, lambda system: system.minus_none, styles))
         axes.margins(x=0.06, y=0.08)
         draw_gaps(axes, marks)
         axes.set_title("" if view == "share" else f"{panel_name(row, rows)}: {WORDS[_exposure(exposures, row)]}")

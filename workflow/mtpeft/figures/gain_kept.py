@@ -15,13 +15,15 @@ from mtpeft.figures.plotting.label_placement import label_below, label_end
 from mtpeft.figures.plotting.panels import Drawing, Point, draw_gaps, draw_point, grid, nothing_yet, share_range
 from mtpeft.figures.plotting.reference_lines import FULL_DASHES
 from mtpeft.figures.plotting.selection import full_method, gap_of, kept_untouched, panel_name, tuned_methods
-from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Style
+from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Style, tint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KINDS = ("syntactic", "genealogical")
 UNKNOWN_TOKENS = "unknown source tokens, %"
+PALEST = 0.9
+"""Share of white that the colour of a budget far below the largest one of its method comes near to."""
 KeptRow = tuple[Setting, str, str]
 """A setting without its pair, a method and a budget."""
 Place = tuple[str, str, str]
@@ -120,7 +122,8 @@ def _draw_panel(
     rows = sorted(shares, key=lambda row: (row[0], row[1], shares[row], row[2]))
     for row in rows:
         setting, method, _ = row
-        style, placed = styles[method], []
+        own_rows = [other for other in rows if other[:2] == row[:2]]
+        style, placed = tint(styles[method], PALEST * (1 - (own_rows.index(row) + 1) / len(own_rows))), []
         for own in (own for own in kept if _row_of(own.system) == row and _place_of(own.system) in places):
             gap = gap_of(own.system)
             if own.share or gap:
@@ -138,7 +141,7 @@ def _draw_panel(
             last, system = max(drawn, key=lambda item: item[0].x)
             own_name = panel_name(setting, [other for other, *_ in rows])
             label = ", ".join(filter(None, (own_name, f"{100 * (system.share or 0):.2g} %")))
-            label_end(axes, label, x=last.x, y=last.value.mean, colour=style.colour)
+            label_end(axes, label, x=last.x, y=last.value.mean, colour=styles[method].colour)
     axes.margins(x=0.08, y=0.1)
     draw_gaps(axes, marks)
 
@@ -175,7 +178,8 @@ GAIN_KEPT = Figure(
     question="How much of full fine-tuning's gain does a budget keep, by what the base model knows?",
     caption="Gain over the untouched model in {metric}, as a share of full fine-tuning's, against the distance of the "
     "language from those that the study names, and against the share of source tokens that the vocabulary does not "
-    "know; the labels at the right are the trained shares. The dashed line is full fine-tuning. Intervals are those of "
+    "know; the labels at the right are the trained shares, of which smaller ones are paler. The dashed line is full "
+    "fine-tuning. Intervals are those of "
     "the difference to full fine-tuning, as a share of its gain. Distances come from URIEL and lang2vec.",
     draw=draw,
     shows="differences",

@@ -39,11 +39,17 @@ def _draw(data: FigureData, cells: Sequence[CellRanks], styles: dict[str, Style]
     figure, panels = grid(2 * len(rows), columns=2, width=TWO_COLUMNS, row_height=2.3)
     for place, lines in enumerate(rows.values()):
         pair = panels[2 * place : 2 * place + 2]
-        for axes, side in zip(pair, SIDES, strict=True):
-            _draw_side(axes, lines, side, styles)
-            axes.set_xlabel(f"{side} layer" if place == len(rows) - 1 else "")
-        pair[0].set_title(names[place])
-        pair[0].set_ylabel("effective rank")
+        shown = {
+            side: axes for side, axes in zip(SIDES, pair, strict=True) if any(side in line.ranks for line in lines)
+        }
+        for side, axes in shown.items():
+            _draw_side(axes, [line for line in lines if side in line.ranks], side, styles)
+            axes.set_xlabel(f"{side} layer" if place == len(rows) - 1 or len(shown) == 1 else "")
+        for axes in set(pair) - set(shown.values()):
+            axes.set_axis_off()
+        first = next(iter(shown.values()))
+        first.set_title(names[place])
+        first.set_ylabel("effective rank")
         _label_lines(pair[1], lines, styles)
     return Drawing(figure)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mtpeft.cells import NATIVE
 from mtpeft.config.methods import method_options, method_targets
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.text_tables import aligned, in_columns

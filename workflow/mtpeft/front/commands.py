@@ -147,8 +147,14 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
     _add_cell_options(parser)
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument(
-        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian"), default="merged"
+        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian", "hub"), default="merged"
     )
+
+
+def _add_upload_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", required=True, type=Path, help="as `export --as hub` has written it")
+    parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="made if it is not there")
+    parser.add_argument("--private", action="store_true", help="a repository that is made is for its owner alone")
 
 
 def _add_init_options(parser: argparse.ArgumentParser) -> None:
@@ -241,6 +247,14 @@ def _preview(given: argparse.Namespace) -> None:
 
     for line in preview(load(given.configfile)):
         print(line)
+
+
+def _page(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.page.write import write_page
+    from mtpeft.front.study_folders import given_or_last
+
+    print(write_page(load(given_or_last(given.configfile))))
 
 
 def _tidy(given: argparse.Namespace) -> None:
@@ -360,6 +374,20 @@ def _export(given: argparse.Namespace) -> None:
     print(f"The model of {given.cell} is in {given.to}.")
 
 
+def _latex(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.latex import write_latex
+
+    for file in write_latex(load(given.configfile)):
+        print(file)
+
+
+def _upload(given: argparse.Namespace) -> None:
+    from mtpeft.front.upload import upload
+
+    print(f"{given.folder} is at {upload(given.folder, given.repository, is_private=given.private)}.")
+
+
 COMMANDS = (
     Command(
         "init",
@@ -389,6 +417,8 @@ COMMANDS = (
     Command(
         "preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/", RUN
     ),
+    Command("page", _page, "write the results page of the study that was run last, or of another, for a browser", USE),
+    Command("latex", _latex, "tables of finished studies in LaTeX and a BibTeX file of their methods", USE),
     Command("report", _report, "write Snakemake's report of the study that was run last, or of another", USE),
     Command(
         "translate",
@@ -404,6 +434,14 @@ COMMANDS = (
         "write the model of a trained cell for others to use",
         USE,
         _add_export_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "upload",
+        _upload,
+        "upload an exported folder to a model hub",
+        USE,
+        _add_upload_options,
         reads_configuration=False,
     ),
     Command(
@@ -441,7 +479,9 @@ COMMANDS = (
         KEEP,
         _add_tidy_options,
     ),
-    Command("ship", _ship, "put the models that were pre-trained here into workflow/models/", DEVELOP),
+    Command(
+        "ship", _ship, "put the models that were pre-trained here, or made smaller, into workflow/models/", DEVELOP
+    ),
     Command(
         "schemas",
         _schemas,

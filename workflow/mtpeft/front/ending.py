@@ -10,6 +10,7 @@ from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import tally
 from mtpeft.front.example_translations import example_translations
+from mtpeft.front.page.after_sweep import PAGE
 from mtpeft.front.preview import FINDINGS
 from mtpeft.front.status import failures, state_of
 from mtpeft.front.watch.jobs import Jobs
@@ -36,7 +37,7 @@ def finished_lines(configuration: Configuration, overlays: Sequence[Path], minut
     if decided := list(decided_lines(results / f"{FINDINGS}.json")):
         yield from ["", "What the cells decide:", *(f"  {line}" for line in decided), ""]
     figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
-    yield from (f"  {file}" for file in (*figures, results / f"{FINDINGS}.md") if file.exists())
+    yield from (f"  {file}" for file in (*figures, results / f"{FINDINGS}.md", results / PAGE) if file.exists())
     yield next_command(configuration, overlays)
     yield f"{tally_line(configuration)}, {minutes}"
 
@@ -85,12 +86,14 @@ def _gate(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def next_command(configuration: Configuration, overlays: Sequence[Path]) -> str:
-    """What a user may want to call next."""
+    """What a user may want to do next."""
+    page = results_folder(configuration) / PAGE
+    first = f"Next: open {page} in a browser" if page.exists() else "Next: `make page` writes a page for a browser"
     if configuration.study_file.split("+")[0] != QUICK:
-        return "Next: `make report` puts figures, captions and run times into one file."
+        return f"{first}; `make report` puts figures, captions and run times into one file."
     own = " ".join(str(file) for file in overlays if Path(file).stem != QUICK)
     config = f" CONFIG={own}" if own else ""
-    return f"Next: `make plan{config}` says what the whole study takes, and `make figures{config}` runs it."
+    return f"{first}; `make plan{config}` says what the whole study takes, and `make figures{config}` runs it."
 
 
 def failed_lines(configuration: Configuration, jobs: Jobs, output: Path | None) -> Iterator[str]:

@@ -26,6 +26,7 @@ from mtpeft.decoding.ctranslate2_model import (
 )
 from mtpeft.decoding.search import with_room_beside_prefix
 from mtpeft.decoding.translator import Translator, load_cell
+from mtpeft.front.cell_facts import facts_of
 from mtpeft.front.export_page import (
     PAGE,
     Base,
@@ -40,7 +41,10 @@ from mtpeft.front.export_page import (
     set_generation_settings,
     set_tokenizer,
     translated_by_ctranslate2,
+    usage_on,
 )
+from mtpeft.front.hub_card import hub_card
+from mtpeft.methods import method_of
 from mtpeft.methods.context_adapter import has_sets, keep_pair
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
@@ -65,7 +69,7 @@ def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None
     Args:
         cell: its folder or its six labels.
         to: a folder that is not there yet.
-        form: `merged`, `peft`, `pair`, `ctranslate2` or `marian`.
+        form: `merged`, `peft`, `pair`, `ctranslate2`, `marian` or `hub`.
         pair: of a group, which one the tokenizer is set to.
 
     Raises:
@@ -143,13 +147,25 @@ def _has_own_entries(tokenizer: PairTokenizer) -> bool:
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
     """Write only what was trained, in a folder for each stage if there are any, with the name of its base."""
+    _part(cell, folder, pair, base=_name_of_base(cell))
+
+
+def _name_of_base(cell: str) -> tuple[str, str | None]:
+    """How others open the base of a cell: the repository of a hub and its commit, or a folder of this machine."""
+    _, base = _folders(cell)
+    repository, _, revision = base["params"].get("hub", "").rpartition("@")
+    return repository or str(Path(base["folder"]).absolute()), revision or None
+
+
+def _part(cell: str, folder: Path, pair: str | None, *, base: tuple[str, str | None]) -> None:
     tuned, _ = _folders(cell)
     if not list(tuned.rglob("adapter_config.json")):
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
     shutil.copytree(tuned, folder, dirs_exist_ok=True)
     train = read_record(tuned.parent / "train.json")
-    _finish_part(cell, folder, pair, translator, task_id=task_id_of(train["params"], pair or train["cell"]["pair"]))
+    task_id = task_id_of(train["params"], pair or train["cell"]["pair"])
+    _finish_part(cell, folder, pair, translator, task_id=task_id, base=base)
 
 
 def _of_pair(cell: str, folder: Path, pair: str | None) -> None:
@@ -167,24 +183,31 @@ def _of_pair(cell: str, folder: Path, pair: str | None) -> None:
     for file in (folder / "part").iterdir():
         file.rename(folder / file.name)
     (folder / "part").rmdir()
-    _finish_part(cell, folder, pair, translator, task_id=0)
+    _finish_part(cell, folder, pair, translator, task_id=0, base=_name_of_base(cell))
 
 
-def _finish_part(cell: str, folder: Path, pair: str | None, translator: Translator, *, task_id: int | None) -> None:
+def _finish_part(
+    cell: str,
+    folder: Path,
+    pair: str | None,
+    translator: Translator,
+    *,
+    task_id: int | None,
+    base: tuple[str, str | None],
+) -> None:
     """Name the base in a peft folder, write its page, and compare what it computes with what the translator does."""
-    tuned, base = _folders(cell)
+    tuned, record = _folders(cell)
     configs = [file.relative_to(folder) for file in folder.rglob("adapter_config.json")]
     before, expected, use = (
         _logits(translator.model, translator),
         _translations(translator),
         _use(cell, translator, pair),
     )
-    repository, _, revision = base["params"].get("hub", "").rpartition("@")
-    named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.precision)
+    named = Base(*base, translator.precision)
     for config in configs if not (tuned / STAGED_BASE).exists() else ():
         own = {"base_model_name_or_path": named.name, "revision": named.revision}
         write_record(folder / config, read_record(folder / config) | own)
-    opened = open_tuned(Path(base["folder"]), folder, translator.precision).to(translator.model.device).eval()
+    opened = open_tuned(Path(record["folder"]), folder, translator.precision).to(translator.model.device).eval()
     set_task_ids(opened, task_id)
     _require_alike(before, _logits(opened, translator))
     if why := _needs_this_package(translator.tokenizer, tuned):
@@ -243,6 +266,8 @@ def _write_first_token(folder: Path, tokenizer: PairTokenizer) -> None:
 
 
 Write = Callable[[str, Path, str | None], None]
+BASE_BESIDE = "base"
+"""Folder of the base model inside of a folder for a hub."""
 
 
 def _marian(cell: str, folder: Path, pair: str | None) -> None:
@@ -300,12 +325,37 @@ def _dev_inputs(cell: str, translator: Translator, pair: str | None) -> Iterator
         yield {"input_ids": pairs.source[row][None], "decoder_input_ids": target[None]}
 
 
+def _hub(cell: str, folder: Path, pair: str | None) -> None:
+    """Write a folder for a model hub, which needs nothing of this machine, with a page for it.
+
+    Where a hub has the base, it is the part that was trained. Otherwise it is the whole model, or the part with its
+    base beside it if it can't be merged.
+    """
+    translator = load_cell(cell, pair)
+    tuned, base = _folders(cell)
+    facts = facts_of(tuned.parent, pair)
+    if why := _needs_this_package(translator.tokenizer, tuned):
+        raise UserError(f"{why} Nobody else could open {cell}, so there is no form of it for a hub.")
+    is_part = bool(list(tuned.rglob("adapter_config.json")))
+    is_kept_apart = is_part and (facts.base or not method_of(facts.train["params"]["method"]).mergeable)
+    if not is_kept_apart:
+        _merged(cell, folder, pair)
+    elif facts.base:
+        _peft(cell, folder, pair)
+    else:
+        _part(cell, folder, pair, base=(BASE_BESIDE, None))
+        shutil.copytree(base["folder"], folder / BASE_BESIDE)
+    usage = usage_on((folder / PAGE).read_text(encoding="utf-8"))
+    write_text(folder / PAGE, hub_card(facts, usage, "peft" if is_kept_apart else "transformers"))
+
+
 FORMS: dict[str, Write] = {
     "merged": _merged,
     "peft": _peft,
     "pair": _of_pair,
     "ctranslate2": _ctranslate2,
     "marian": _marian,
+    "hub": _hub,
 }
 
 

@@ -286,6 +286,12 @@ def _page(use: Use, library: str, opened: Sequence[str], lines: Sequence[str]) -
     return f"{_head(use, library)}\n```python\n{code}\n```\n\n{body}\n"
 
 
+def usage_on(page: str) -> str:
+    """Return what a page says of how its folder is called, without its head."""
+    _front_matter, _title, _languages, usage = page.split("\n\n", 3)
+    return usage
+
+
 def _head(use: Use, library: str) -> str:
     source, target = map(english_name, use.languages)
     return (

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.models import without_name
+from mtpeft.config.model_languages import without_name
 from mtpeft.config.pretraining import languages_read
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes

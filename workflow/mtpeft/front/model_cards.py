@@ -1,6 +1,6 @@
 """The cards of the models that come with the project: what each was made from, how, and what it can't do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mtpeft.core.records import DataRecord
@@ -67,57 +67,67 @@ def _rows_read(most: int | None, data: DataRecord) -> int:
     return sum(min(most or rows, rows) for rows in found)
 
 
-HEALED_LIMITS = """\
-- It translates from the language that it was healed on, worse than the model that it was made from, which had read far
-  more text. It is there to ask whether a larger model with few trained parameters beats a smaller one.
-- Dev and test sentences of the default study are not in the text that healed it; nobody but its publisher knows what
-  the original has read.
-- It was healed once with this seed. What holds for it holds for this checkpoint."""
+LIMITS = """\
+- It translates from the languages that the original knows, worse than that. It is there to ask what a smaller model can
+  do, such as whether a larger one with few trained parameters beats it.
+- Dev and test sentences of the default study are not in the text that the workflow has trained it on; nobody but its
+  publisher knows what a published original has read.
+- It was made once. What holds for it holds for this checkpoint."""
+KINDS = {"weights": "single weights", "feed_forward": "neurons of feed-forward blocks", "heads": "heads of attention"}
 
 
-def healed_card(training: Mapping[str, Any], megabytes: float, *, data: DataRecord, licence: str) -> str:
-    """The card of a model that has some layers of a published one, in Markdown, from its record.
+def smaller_card(training: Mapping[str, Any], megabytes: float, *, data: DataRecord, licence: str) -> str:
+    """The card of a model that has some layers of another one, or was pruned, in Markdown, from its record.
 
     Args:
         training: record of the model.
         megabytes: of its weights.
-        data: the text that healed it.
-        licence: of the published model, and who names it.
+        data: the text that healed it, or that the original was pre-trained on.
+        licence: of the original, and who names it.
     """
     params, origin = training["params"], training["origin"]
-    heal = params["heal"]
-    optimisation, history = heal["optimisation"], origin["dev_history"]
+    healed = list(_healing(params["heal"], origin)) if "heal" in params else []
+    before = origin.get("total_parameters_before")
+    had = f", which has {before:,}" if before else ""
     rows = sum(pair["rows"]["pretrain"] for pair in data.pairs.values())
     return "\n".join(
         (
             f"# {training['model']}",
             "",
-            f"A model of {training['total_parameters']:,} parameters ({megabytes:.1f} MB as 16-bit floats): some "
-            f"layers of `{origin['model']}`, which has {origin['total_parameters_before']:,}, healed by training.",
+            f"A model of {training['total_parameters']:,} parameters ({megabytes:.1f} MB as 16-bit floats): a part of "
+            f"`{origin['model']}`{had}, {'healed by training' if healed else 'as it is left, without any training'}.",
             "",
             "| | |",
             "|---|---|",
             "| made by | `make pretrain`, which reads `workflow/studies/pretrain.yaml` |",
-            f"| layers | {params['encoder']} of the encoder and {params['decoder']} of the decoder |",
+            _what_is_left(params),
             f"| licence | {licence} |",
-            f"| text | {rows:,} sentence pairs of {', '.join(sorted(data.pairs))} |",
-            f"| training | {optimisation['updates']:,} updates of at most {optimisation['batch_tokens']} padded "
-            f"tokens, peak learning rate {optimisation['learning_rate']:g}, dropout {optimisation['dropout']:g}, seed "
-            f"{heal['seed']}, "
-            f"{origin['train_seconds'] / 60:.0f} minutes of {heal['threads']} CPU core |",
-            "",
-            "chrF on the dev set:",
-            "",
-            "| update | chrF |",
-            "|---:|---:|",
-            *(f"| {entry['step']:,.0f} | {entry['score']:.1f} |" for entry in history),
+            *([f"| text | {rows:,} sentence pairs of {', '.join(sorted(data.pairs))} |"] if data.pairs else []),
+            *healed,
             "",
             "What it can't do:",
             "",
-            HEALED_LIMITS,
+            LIMITS,
             "",
             "Hashes of all texts, and what was taken out of them, are in `data.json`, the training's record in "
             "`training.json`; `../README.md` tells what else was tried.",
             "",
         )
     )
+
+
+def _what_is_left(params: Mapping[str, Any]) -> str:
+    if "kind" in params:
+        return f"| pruned | {params['share']:.0%} of the {KINDS[params['kind']]}, those of least magnitude |"
+    return f"| layers | {params['encoder']} of the encoder and {params['decoder']} of the decoder |"
+
+
+def _healing(heal: Mapping[str, Any], origin: Mapping[str, Any]) -> Iterator[str]:
+    optimisation = heal["optimisation"]
+    yield (
+        f"| training | {optimisation['updates']:,} updates of at most {optimisation['batch_tokens']} padded "
+        f"tokens, peak learning rate {optimisation['learning_rate']:g}, dropout {optimisation['dropout']:g}, seed "
+        f"{heal['seed']}, {origin['train_seconds'] / 60:.0f} minutes of {heal['threads']} CPU core |"
+    )
+    yield from ("", "chrF on the dev set:", "", "| update | chrF |", "|---:|---:|")
+    yield from (f"| {entry['step']:,.0f} | {entry['score']:.1f} |" for entry in origin["dev_history"])

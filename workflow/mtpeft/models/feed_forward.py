@@ -14,6 +14,8 @@ from mtpeft.models.architecture import ModelShape
 RELU = "relu"
 ROUTER_WIDTH = 128
 """Hidden units of the router `mlp`."""
+ROUTER_EPOCHS = 20
+"""Times that it reads the tokens that it is trained on."""
 PER_WEIGHT = 2
 """Operations of a weight for each token: a multiplication and an addition."""
 Router = Literal["oracle", "similarity", "mlp"]

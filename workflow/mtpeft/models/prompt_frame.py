@@ -5,10 +5,11 @@ the message of a user, and its target is the answer. Otherwise the prompt is rea
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.errors import UserError
+from mtpeft.models.conversation import conversation, lines, parts_around
 from mtpeft.models.families.prompts import has_sentence, written_prompt
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SENTENCE, ANSWER = "A1B2C3", "X7Y8Z9"
 """Stand for the sentence, and for its translation, while a template is filled in."""
+SHOT = "Q7{}W9"
+"""Stands for the source of an example by its number, and with the next number for its target."""
 PLAIN = "Translate from {source} to {target}.\n{source}: {text}\n{target}:"
 """What a model without a chat template reads."""
 MESSAGE = "Translate the following text from {source} to {target}. Answer with the translation alone.\n\n{text}"
@@ -36,6 +39,8 @@ class PromptFrame:
         is_chat: a chat template has been filled in, which writes all special tokens itself.
         target_begins: space before a target, where the prompt ends with none.
         end: token that ends a target.
+        texts_around: gives for a number of examples what stands before, between and behind their sentences and the
+            source, in this order; it may raise a UserError.
         specials: number of special tokens before the sentence, and behind it.
     """
 
@@ -44,6 +49,7 @@ class PromptFrame:
     is_chat: bool
     target_begins: str
     end: int
+    texts_around: Callable[[int], tuple[str, ...]] = field(repr=False, compare=False)
     specials: tuple[int, int] = (0, 0)
 
 
@@ -74,10 +80,10 @@ def prompt_frame(
     """
     named = pretrained.chat_template is not None if chat_template is None else chat_template
     text = prompt if prompt is not None else MESSAGE if named else PLAIN
-    written = written_prompt(text if has_sentence(text) else f"{text}{{text}}", *languages, text=SENTENCE)
-    end = pretrained.eos_token_id
-    if named:
-        render = _chat(pretrained, named, model=model)
+    text = text if has_sentence(text) else f"{text}{{text}}"
+    written = request = written_prompt(text, *languages, text=SENTENCE)
+    end, render = pretrained.eos_token_id, _chat(pretrained, named, model=model) if named else None
+    if render:
         message = {"role": "user", "content": written}
         written = render([message], add_generation_prompt=True)
         behind = render([message, {"role": "assistant", "content": ANSWER}]).rpartition(ANSWER)[2]
@@ -92,10 +98,22 @@ def prompt_frame(
             f"'models.{model}', and a 'prompt'."
         )
     spaced = bool(named) or not written or written[-1].isspace() or _writes_space(pretrained)
-    frame = PromptFrame(before, after, bool(named), "" if spaced else " ", end)
-    counts = (sum(token in special for token in _read(pretrained, frame, [part])[0]) for part in (before, after))
-    first, whole = next(counts), sum(token in special for token in _read(pretrained, frame, [before + after])[0])
-    return PromptFrame(before, after, frame.is_chat, frame.target_begins, end, (first, whole - first))
+    begins = "" if spaced else " "
+
+    def texts_around(shots: int) -> tuple[str, ...]:
+        places = [SHOT.format(number) for number in range(2 * shots)]
+        turns = [
+            (request.replace(SENTENCE, own), answer) for own, answer in zip(places[::2], places[1::2], strict=True)
+        ]
+        filled = conversation(render, turns, request) if render else lines(turns, request, begins=begins)
+        return parts_around(filled, [*places, SENTENCE], model=model)
+
+    frame = PromptFrame(before, after, bool(named), begins, end, texts_around)
+    first, whole = (
+        sum(token in special for token in read_tokens(pretrained, frame, [part])[0])
+        for part in (before, before + after)
+    )
+    return replace(frame, specials=(first, whole - first))
 
 
 def encode_sources(
@@ -113,7 +131,7 @@ def encode_sources(
     """
 
     def tokens_of(own: Sequence[str]) -> list[list[int]]:
-        rows = _read(pretrained, frame, [frame.before + sentence + frame.after for sentence in own])
+        rows = read_tokens(pretrained, frame, [frame.before + sentence + frame.after for sentence in own])
         return [_without_specials(pretrained, row, special, kept=frame.specials) for row in rows]
 
     rows = tokens_of(sentences) if sentences else []
@@ -167,7 +185,8 @@ def _chat(pretrained: "PreTrainedTokenizerBase", named: bool | str, *, model: st
     return render
 
 
-def _read(pretrained: "PreTrainedTokenizerBase", frame: PromptFrame, texts: Sequence[str]) -> list[list[int]]:
+def read_tokens(pretrained: "PreTrainedTokenizerBase", frame: PromptFrame, texts: Sequence[str]) -> list[list[int]]:
+    """Return the tokens of texts that have all that a frame writes; those that the tokenizer itself adds are theirs."""
     return pretrained(list(texts), add_special_tokens=not frame.is_chat)["input_ids"]
 
 
@@ -189,9 +208,13 @@ def _without_specials(
         kept: number of the first special tokens, and of the last ones, that are those of the prompt.
     """
     places = [place for place, token in enumerate(row) if token in special]
-    inside = set(places[kept[0] : len(places) - kept[1]])
-    if not inside:
-        return list(row)
+    return with_specials_as_text(pretrained, row, set(places[kept[0] : len(places) - kept[1]]))
+
+
+def with_specials_as_text(
+    pretrained: "PreTrainedTokenizerBase", row: Sequence[int], inside: Collection[int]
+) -> list[int]:
+    """Write the special tokens at some places of a row as the letters that they are made of."""
     made: list[int] = []
     for place, token in enumerate(row):
         # Its first character apart from the others is no special token.

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, digest_of, name_of
-from mtpeft.config import models
+from mtpeft.config import model_shapes
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
@@ -19,6 +19,7 @@ from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
 
 if TYPE_CHECKING:
+    from mtpeft.config.healing import Healing
     from mtpeft.config.schema import Configuration
 
 BASE_RECORD = "results/models/{model}/base.json"
@@ -37,7 +38,7 @@ def pretrain_params(configuration: "Configuration", model: str) -> Params:
     entry = configuration.models[model]
     taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {
-        "config": mbart_config(section.plain(entry.pretrain), models.pretrain_languages(configuration, model)),
+        "config": mbart_config(section.plain(entry.pretrain), model_shapes.pretrain_languages(configuration, model)),
         "threads": entry.threads,
         "noise": section.plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},
@@ -56,7 +57,7 @@ def extend_params(configuration: "Configuration", model: str) -> Params:
         "pieces": pieces.entries if pieces else 0,
         "sides": [("source", "target")[sides[pair].index(pieces.language)] for pair in sides],
         **({"letters": extension.letters} if extension.letters else {}),
-        **models.prompt_params(configuration, model),
+        **model_shapes.prompt_params(configuration, model),
     }
 
 
@@ -68,7 +69,7 @@ def trim_params(configuration: "Configuration", model: str) -> Params:
         "model": trimming.model,
         "entries": trimming.entries,
         "languages": [{"source": source, "target": target} for source, target in sides],
-        **models.prompt_params(configuration, model),
+        **model_shapes.prompt_params(configuration, model),
     }
 
 
@@ -80,7 +81,7 @@ def drop_layers_params(configuration: "Configuration", model: str) -> Params:
         "encoder": dropped.encoder,
         "decoder": dropped.decoder,
         "heal": _healing_params(configuration, model, dropped.heal),
-        **models.prompt_params(configuration, model),
+        **model_shapes.prompt_params(configuration, model),
     }
 
 
@@ -92,11 +93,11 @@ def prune_params(configuration: "Configuration", model: str) -> Params:
         "kind": pruned.kind,
         "share": pruned.share,
         **({"heal": _healing_params(configuration, model, pruned.heal)} if pruned.heal else {}),
-        **models.prompt_params(configuration, model),
+        **model_shapes.prompt_params(configuration, model),
     }
 
 
-def _healing_params(configuration: "Configuration", model: str, healing: "models.Healing") -> Params:
+def _healing_params(configuration: "Configuration", model: str, healing: "Healing") -> Params:
     """Params of the full fine-tuning that heals a model."""
     from mtpeft.core.options import DecodingOptions, TrainingOptions
 
@@ -119,15 +120,15 @@ def _healing_params(configuration: "Configuration", model: str, healing: "models
 def folder_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model that lies in a folder."""
     path = str(found_path(str(configuration.models[model].path)))
-    return {"path": path, **models.prompt_params(configuration, model)}
+    return {"path": path, **model_shapes.prompt_params(configuration, model)}
 
 
 def vocabulary_params(configuration: "Configuration", vocabulary: str) -> Params:
     """Params of a vocabulary that is learnt here."""
-    model = models.model_with(configuration, vocabulary)
+    model = model_shapes.model_with(configuration, vocabulary)
     return {
         "size": configuration.models[model].pretrain.vocabulary,
-        "languages": models.pretrain_languages(configuration, model),
+        "languages": model_shapes.pretrain_languages(configuration, model),
     }
 
 
@@ -138,7 +139,7 @@ def model_name(configuration: "Configuration", model: str) -> str:
     if entry.pretrain:
         texts = [pair_digest(configuration, pair) for pair in entry.pretrain.pairs]
         teacher = [model_name(configuration, entry.pretrain.inherit.model)] if entry.pretrain.inherit else []
-        read = [vocabulary_name(configuration, models.vocabulary_of(configuration, model)), *texts, *teacher]
+        read = [vocabulary_name(configuration, model_shapes.vocabulary_of(configuration, model)), *texts, *teacher]
         return name_of(model, digest_of(pretrain_params(configuration, model), read))
     if entry.extend:
         pairs = entry.extend.pieces.pairs if entry.extend.pieces else []
@@ -158,17 +159,17 @@ def model_name(configuration: "Configuration", model: str) -> str:
         read = [model_name(configuration, entry.prune.model), *heal]
         return name_of(model, digest_of(prune_params(configuration, model), read))
     # The place of a folder depends on the working directory, but not its identity.
-    made_from = {"path": entry.path} if entry.path else models.fetched_params(configuration, model)
+    made_from = {"path": entry.path} if entry.path else model_shapes.fetched_params(configuration, model)
     return name_of(model, digest_of(made_from, []))
 
 
 @lru_cache(maxsize=CACHED)
 def vocabulary_name(configuration: "Configuration", vocabulary: str) -> str:
     """Label of a vocabulary with the digest of the text that it is learnt from, or of the model that it comes with."""
-    model = models.model_with(configuration, vocabulary)
+    model = model_shapes.model_with(configuration, vocabulary)
     if not configuration.models[model].pretrain:
         return model_name(configuration, model)
-    texts = [pair_digest(configuration, pair) for pair in models.vocabulary_pairs(configuration, model)]
+    texts = [pair_digest(configuration, pair) for pair in model_shapes.vocabulary_pairs(configuration, model)]
     return name_of(vocabulary, digest_of(vocabulary_params(configuration, vocabulary), texts))
 
 
@@ -194,7 +195,7 @@ def all_bases(configuration: "Configuration") -> list[str]:
 
 def tokens_folder(configuration: "Configuration", model: str, pair: str) -> str:
     """The folder with the token arrays of a pair in the vocabulary of a model."""
-    vocabulary = vocabulary_name(configuration, models.vocabulary_of(configuration, model))
+    vocabulary = vocabulary_name(configuration, model_shapes.vocabulary_of(configuration, model))
     return f"data/tokens/{vocabulary}/{pair_name(configuration, pair)}"
 
 

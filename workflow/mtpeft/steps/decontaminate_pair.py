@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import VERSION, digest_of, name_of
 from mtpeft.config import corpora as corpora_config
 from mtpeft.config import pairs as pairs_config
+from mtpeft.core.languages import same_language
 from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.steps import prepare_test_set
 from mtpeft.steps.clean_pair import CACHED, clean_digest
@@ -22,15 +23,29 @@ if TYPE_CHECKING:
 
 
 def params(configuration: "Configuration", pair: str) -> Params:
-    """Params of the division of one pair into its parts."""
-    source, target = pairs_config.pair_languages(configuration, pair)
+    """Params of the division of one pair into its parts.
+
+    `alike` has the other tags under which pairs in use have text of the language of a side, such as `pt-BR` for `pt`.
+    """
+    languages = dict(zip(("source", "target"), pairs_config.pair_languages(configuration, pair), strict=True))
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    others = {side: _tags_like(configuration, language) for side, language in languages.items()}
+    alike = {side: list(tags) for side, tags in others.items() if tags}
     return {
         VERSION: corpus.source.kind.split_version,
         "near_duplicate": corpus.split.near_duplicate,
-        "source": source,
-        "target": target,
+        **languages,
+        **({"alike": alike} if alike else {}),
     }
+
+
+@lru_cache(maxsize=CACHED)
+def _tags_like(configuration: "Configuration", language: str) -> tuple[str, ...]:
+    """Return the other tags of a language among those of the pairs of all corpora in use."""
+    used = set(corpora_config.used_corpora(configuration))
+    pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in used]
+    tags = {tag for pair in pairs for tag in pairs_config.pair_languages(configuration, pair)}
+    return tuple(sorted(tag for tag in tags - {language} if same_language(tag, language)))
 
 
 @lru_cache(maxsize=CACHED)

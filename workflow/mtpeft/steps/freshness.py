@@ -121,21 +121,27 @@ def is_represented(configuration: "Configuration", cell: Cell) -> bool:
 
 def is_served(configuration: "Configuration", served: Served) -> bool:
     """Whether the records of a trained cell with some of its experts are current, its score among them."""
+    return score.STEP.name in served_records_now(configuration, served)
+
+
+def served_records_now(configuration: "Configuration", served: Served) -> list[str]:
+    """Names of the steps whose records of a trained cell with some of its experts are current."""
     chain = (
         (split_experts.STEP, served.split / "experts.json"),
         (decode_with_experts.STEP, served.folder / "served.json"),
         (score.STEP, served.folder / "score.json"),
     )
     labels, look = served.cell.named | {"active": str(served.active)}, Look(configuration)
-    before = digest_of_file(served.cell.folder / "train.json")
+    before, found = digest_of_file(served.cell.folder / "train.json"), []
     for step, file in chain:
         reading = read_now(file)
         if reading is None or before is None or not reading.follows(before):
-            return False
+            break
         if not _holds(look, job_of(configuration, step, labels), reading):
-            return False
+            break
         before = reading.sha256
-    return True
+        found.append(step.name)
+    return found
 
 
 def scored_now(configuration: "Configuration", cells: Iterable[Cell]) -> dict[str, list[Cell]]:

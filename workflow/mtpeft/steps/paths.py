@@ -21,8 +21,7 @@ from mtpeft.cells import (
 )
 from mtpeft.config import corpora as corpora_config
 from mtpeft.config import metrics as metrics_config
-from mtpeft.config import models as models_config
-from mtpeft.config import serving, studies
+from mtpeft.config import model_shapes, serving, studies
 from mtpeft.core.errors import UserError
 from mtpeft.data import sources
 from mtpeft.steps.base_models import (
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 def constraints(configuration: "Configuration") -> dict[str, str]:
     """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
     downloads = corpora_config.all_downloads(configuration).values()
-    vocabularies = {models_config.vocabulary_of(configuration, model) for model in configuration.models}
+    vocabularies = {model_shapes.vocabulary_of(configuration, model) for model in configuration.models}
     known: dict[str, Iterable[str]] = {
         "corpus": [corpus_name(configuration, corpus) for corpus in configuration.corpora],
         **{
@@ -186,7 +185,7 @@ def in_use(configuration: "Configuration") -> set[str]:
     texts = [pair_folder(configuration, pair) for pair in configuration.pairs]
     tokens = [tokens_folder(configuration, model, pair) for model in models for pair in configuration.pairs]
     vocabularies = [
-        vocabulary_folder(configuration, models_config.vocabulary_of(configuration, model)) for model in models
+        vocabulary_folder(configuration, model_shapes.vocabulary_of(configuration, model)) for model in models
     ]
     homes = [model_home(configuration, model) for model in models]
     asked = metrics_config.metrics_asked_for(configuration)

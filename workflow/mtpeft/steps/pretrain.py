@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import models
+from mtpeft.config import model_shapes
 from mtpeft.steps.base_models import (
     BASE_RECORD,
     base_file,
@@ -26,7 +26,7 @@ def inputs(configuration: "Configuration", model: str) -> Inputs:
     pairs, inherit = pretrain.pairs, pretrain.inherit
     folders = [tokens_folder(configuration, model, pair) for pair in pairs]
     return {
-        "vocabulary": tokenizer_file(configuration, models.vocabulary_of(configuration, model)),
+        "vocabulary": tokenizer_file(configuration, model_shapes.vocabulary_of(configuration, model)),
         "train": [f"{folder}/pretrain.safetensors" for folder in folders],
         "dev": [f"{folder}/dev.safetensors" for folder in folders],
         **({"teacher": base_file(configuration, inherit.model)} if inherit else {}),
@@ -35,7 +35,7 @@ def inputs(configuration: "Configuration", model: str) -> Inputs:
 
 def tokenizer_folder(configuration: "Configuration", model: str) -> str:
     """The folder of the vocabulary that the model is pre-trained with."""
-    return vocabulary_folder(configuration, models.vocabulary_of(configuration, model))
+    return vocabulary_folder(configuration, model_shapes.vocabulary_of(configuration, model))
 
 
 def run(

@@ -4,12 +4,13 @@ The record, `results/rates/<model>/<size>/<method>/<budget>-<digest>.json`, hold
 earlier searches holds for the same search is not searched for again.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
-from mtpeft.config import methods, pairs, rate_search, sizes, studies
+from mtpeft.config import methods, pairs, rate_search, sizes, start_from, studies
 from mtpeft.core import section
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import base_file, model_name, tokens_folder
@@ -37,7 +38,17 @@ def params(configuration: "Configuration", *labels: str) -> Params:
         rate_search.trial_label(trial): training_params(configuration, trial)
         for trial in rate_search.trial_cells(configuration, cell)
     }
-    return rate_search.search_params(configuration, cell, trials)
+    start = _start_of(configuration, *labels)
+    return rate_search.search_params(configuration, cell, trials) | ({"parent": start} if start else {})
+
+
+def _start_of(configuration: "Configuration", *labels: str) -> str | None:
+    """The record of the cell with whose weights all trials begin, if they begin with another's."""
+    from mtpeft.steps.train import placed  # which itself needs the searches
+
+    first = next(iter(rate_search.trial_cells(configuration, any_cell(*labels))))
+    parent = start_from.parent_of(configuration, first)
+    return f"{placed(configuration, parent).folder}/train.json" if parent else None
 
 
 def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
@@ -46,12 +57,13 @@ def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
 
 
 def inputs(configuration: "Configuration", *labels: str) -> Inputs:
-    """One base model, and of all else a file for each pair and seed of the trials."""
+    """One base model and one cell to start from, if there is one, and of all else a file for each pair and seed."""
     found: dict[str, list[str]] = {}
     for cell in rate_search.trial_cells(configuration, any_cell(*labels)):
         files = training_files(configuration, cell)
         found = {name: [*found.get(name, []), *own] if name != "base" else own for name, own in files.items()}
-    return found
+    start = _start_of(configuration, *labels)
+    return found | ({"parent": [start]} if start else {})
 
 
 def training_params(configuration: "Configuration", cell: Cell) -> Params:
@@ -204,6 +216,7 @@ def run(
     start: list[Path],
     record: Path,
     devices: Devices,
+    parent: Path | None = None,
 ) -> None:
     """Search for a learning rate by the dev score, on the pairs and seeds of `rate_search`."""
 
@@ -216,7 +229,8 @@ def run(
         *labels, budget = record.with_suffix("").parts[-len(RATE_LABELS) :]
         named = dict(zip(RATE_LABELS, [*labels, label_of(budget)], strict=True))
         each = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
-        search_rate(params, labels=named, inputs=each, record=record, execution=devices.execution)
+        started = [replace(own, parent=parent) for own in each]
+        search_rate(params, labels=named, inputs=started, record=record, execution=devices.execution)
 
     devices.on_all(search_here)
 

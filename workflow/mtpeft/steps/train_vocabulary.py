@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import models
+from mtpeft.config import model_shapes
 from mtpeft.steps.base_models import vocabulary_params
 from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def inputs(configuration: "Configuration", vocabulary: str) -> Inputs:
     """Text that the vocabulary is learnt from."""
-    pairs = models.vocabulary_pairs(configuration, models.model_with(configuration, vocabulary))
+    pairs = model_shapes.vocabulary_pairs(configuration, model_shapes.model_with(configuration, vocabulary))
     return {"parts": [f"{pair_folder(configuration, pair)}/pretrain.tsv" for pair in pairs]}
 
 

@@ -27,7 +27,7 @@ OTHER_SENTENCES = "dev sentences by their similarity to the training text, which
 
 def rank_records(contrasts: Sequence[Contrast], context: ClaimContext) -> list[ContrastRecord]:
     """One record for each contrast and side of the model."""
-    members = [(own, side) for own in contrasts for side in SIDES]
+    members = [(own, side) for own in contrasts for side in _sides(own)]
     bound = math.log1p(-context.finding["margin"])
     estimates = [_estimate(own, side) for own, side in members]
     p_for = [p_greater(own.samples, bound) if isinstance(own, Estimate) else 1.0 for own in estimates]
@@ -37,6 +37,13 @@ def rank_records(contrasts: Sequence[Contrast], context: ClaimContext) -> list[C
         contrast_record(f"{own.name}, {side}", [own], _outcome(own, estimate, found), untested(OTHER_SENTENCES))
         for (own, side), estimate, found in zip(members, estimates, p_values, strict=True)
     ]
+
+
+def _sides(own: Contrast) -> list[str]:
+    """The sides that some measured run has, of which a decoder-only model has one; both before anything is measured."""
+    records = (read_if_whole(run.folder / RECORD) for system in own.all_systems for run in system.measured)
+    found = {side for read in records if read for side in read[0].get("effective_rank", {})}
+    return [side for side in SIDES if side in found or not found]
 
 
 def _estimate(own: Contrast, side: str) -> Estimate | str:

@@ -11,9 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.models.feed_forward import ROUTER_WIDTH
+from mtpeft.models.feed_forward import ROUTER_EPOCHS, ROUTER_WIDTH
 
-EPOCHS = 20
 BATCH = 512
 LEARNING_RATE = 1e-3
 
@@ -66,7 +65,7 @@ def train_mlp(given: torch.Tensor, sums: torch.Tensor, *, seed: int) -> MlpRoute
         torch.manual_seed(seed)
         router = MlpRouter(given.shape[-1], sums.shape[-1])
         optimizer = torch.optim.Adam(router.parameters(), lr=LEARNING_RATE)
-        for _ in range(EPOCHS):
+        for _ in range(ROUTER_EPOCHS):
             for rows in torch.randperm(len(given)).split(BATCH):
                 loss = functional.cross_entropy(router(given[rows]), shares[rows])
                 optimizer.zero_grad()

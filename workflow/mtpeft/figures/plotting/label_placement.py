@@ -132,7 +132,8 @@ def _place(axes: "Axes", texts: "list[Annotation]") -> None:
             places.append((outside, covered, away, offset, box))
         *_, away, offset, box = min(places, key=lambda place: place[:3])
         text.set_position(offset)
-        text.arrow_patch.set_visible(text.get_gid() == BESIDE and away > NEAR)
+        is_aside = text.get_gid() == BELOW and offset[0] != 0
+        text.arrow_patch.set_visible(is_aside or (text.get_gid() == BESIDE and away > NEAR))
         taken.append(box)
 
 
@@ -157,8 +158,13 @@ def _offsets_beside(width: float) -> list[tuple[float, tuple[float, float]]]:
 
 
 def _offsets_below(_: float) -> list[tuple[float, tuple[float, float]]]:
-    """Return distances and offsets, in points, at which a label is tried below and above its point."""
-    return [(away + 20.0 * (sign > 0), (0.0, float(sign * away))) for away in range(8, 48) for sign in (-1, 1)]
+    """Return distances and offsets, in points, at which a label is tried below and above its point, and aside of it."""
+    return [
+        (away + 20.0 * (sign > 0) + 30.0 * abs(side), (14.0 * side, float(sign * away)))
+        for side in (0, -1, 1)
+        for away in range(8 if side == 0 else 0, 48)
+        for sign in (-1, 1)
+    ]
 
 
 OFFSETS_OF = {BESIDE: _offsets_beside, BELOW: _offsets_below}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtpeft.analysis.read_tables import Interval, System
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 NARROW = 2.0
 """Shares of which the largest is less than this factor above the smallest make no axis of their own."""
-BUDGET_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.5, 1, 1.5)))
+LineStyle = str | tuple[int, tuple[float, ...]]
+"""A style of lines of matplotlib: its sign, or an offset and the lengths of dashes and gaps."""
+BUDGET_DASHES: tuple[LineStyle, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.5, 1, 1.5)))
 Value = Callable[[System], Interval | None]
 """The value of a system that stands on y."""
 
@@ -59,30 +62,45 @@ def draw_share_lines(
     return marks
 
 
-def draw_share_lines_of_sizes(
-    axes: "Axes",
-    systems: Sequence[System],
-    pairs_of_size: Mapping[str, int],
-    *,
-    styles: Mapping[str, Style],
-    value: Value,
-) -> list[tuple[Point, Style]]:
-    """Draw a line per method and training size over the trained share, with its name at its end.
+@dataclass(frozen=True)
+class SizedSystems:
+    """Systems of several training sizes, which are drawn as lines with their names at their ends.
 
-    Args:
-        axes: an empty panel.
-        systems: of methods that have several budgets.
-        pairs_of_size: number of training pairs by size label.
-        styles: of all methods.
+    Attributes:
+        systems: that are drawn.
+        pairs: number of training pairs by size label.
         value: what stands on y.
+        styles: of all methods.
+    """
+
+    systems: Sequence[System]
+    pairs: Mapping[str, int]
+    value: Value
+    styles: Mapping[str, Style]
+
+    def line(
+        self, axes: "Axes", own: Sequence[tuple[System, float]], *, name: str, dashes: LineStyle
+    ) -> list[tuple[Point, Style]]:
+        """Draw systems of one method at their places on x, and write a name behind the method's; returns the points."""
+        style = self.styles[own[0][0].method]
+        points = [point_of(system, x, self.value(system)) for system, x in own]
+        draw_series(axes, points, style, linestyle=dashes)
+        if shown := [point for point in points if point.value]:
+            last = max(shown, key=lambda point: point.x)
+            label_end(axes, f"{style.name} {name}".strip(), x=last.x, y=last.value.mean, colour=style.colour)
+        return [(point, style) for point in points]
+
+
+def draw_share_lines_of_sizes(axes: "Axes", sized: SizedSystems) -> list[tuple[Point, Style]]:
+    """Draw a line per method and training size over the trained share of the base model, in an empty panel.
 
     Returns:
         The points with their styles. Gaps are among them and are yet to be marked.
     """
     share_axis(axes)
-    shares = budget_shares(systems)
-    placed = [(own, share) for own in systems if (share := own.share or shares.get(own.budget))]
-    sizes = sorted({own.setting.size for own, _ in placed}, key=lambda size: pairs_of_size.get(size, 0))
+    shares = budget_shares(sized.systems)
+    placed = [(own, share) for own in sized.systems if (share := own.share or shares.get(own.budget))]
+    sizes = sorted({own.setting.size for own, _ in placed}, key=lambda size: sized.pairs.get(size, 0))
     lines = sorted(
         {(own.method, own.setting.size) for own, _ in placed}, key=lambda line: (line[0], sizes.index(line[1]))
     )
@@ -90,18 +108,39 @@ def draw_share_lines_of_sizes(
     marks: list[tuple[Point, Style]] = []
     for rank, (method, size) in enumerate(lines):
         shift = math.exp(side_by_side(rank, len(lines), reach))
-        points = [
-            point_of(own, shift * share, value(own))
-            for own, share in placed
-            if (own.method, own.setting.size) == (method, size)
-        ]
-        draw_series(axes, points, styles[method], linestyle=BUDGET_DASHES[sizes.index(size) % len(BUDGET_DASHES)])
-        marks += [(point, styles[method]) for point in points]
-        if shown := [point for point in points if point.value]:
-            last = max(shown, key=lambda point: point.x)
-            name = styles[method].name + ("" if len(sizes) == 1 else f" {size}")
-            label_end(axes, name, x=last.x, y=last.value.mean, colour=styles[method].colour)
+        own = [(one, shift * share) for one, share in placed if (one.method, one.setting.size) == (method, size)]
+        marks += sized.line(axes, own, name="" if len(sizes) == 1 else size, dashes=_dashes(sizes.index(size)))
     return marks
+
+
+def draw_size_lines(axes: "Axes", sized: SizedSystems) -> list[tuple[Point, Style]]:
+    """Draw a line per method and budget over the number of training pairs, in an empty panel.
+
+    Returns:
+        The points with their styles. Gaps are among them and are yet to be marked.
+    """
+    shown = [system for system in sized.systems if system.setting.size in sized.pairs]
+    lines = sorted({(own.method, own.budget) for own in shown if not is_reference(own)})
+    full = full_method(sized.systems)
+    counts = sorted({sized.pairs[system.setting.size] for system in shown})
+    count_axis(axes, counts)
+    reach = math.log(max(counts) / min(counts))
+    marks: list[tuple[Point, Style]] = []
+    for rank, (method, budget) in enumerate(lines):
+        shift = math.exp(side_by_side(rank, len(lines), reach))
+        own = [
+            (one, shift * sized.pairs[one.setting.size])
+            for one in shown
+            if (one.method, one.budget) == (method, budget)
+        ]
+        budgets = [other for name, other in lines if name == method]
+        plain = budget == NATIVE or method == full or len(budgets) == 1
+        marks += sized.line(axes, own, name="" if plain else budget, dashes=_dashes(budgets.index(budget)))
+    return marks
+
+
+def _dashes(place: int) -> LineStyle:
+    return BUDGET_DASHES[place % len(BUDGET_DASHES)]
 
 
 def pairs_by_size(systems: Sequence[System]) -> dict[str, int]:
@@ -116,49 +155,3 @@ def pairs_by_size(systems: Sequence[System]) -> dict[str, int]:
             each = system.training_pairs // len(members_of(system.tuned_on))
             found[label] = max(each, found.get(label, 0))
     return found
-
-
-def draw_size_lines(
-    axes: "Axes",
-    systems: Sequence[System],
-    pairs_of_size: Mapping[str, int],
-    *,
-    styles: Mapping[str, Style],
-    value: Value,
-) -> list[tuple[Point, Style]]:
-    """Draw a line per method and budget over the number of training pairs, with its name at its end.
-
-    Args:
-        axes: an empty panel.
-        systems: that are drawn.
-        pairs_of_size: number of training pairs by size label.
-        styles: of all methods.
-        value: what stands on y.
-
-    Returns:
-        The points with their styles. Gaps are among them and are yet to be marked.
-    """
-    sized = [system for system in systems if system.setting.size in pairs_of_size]
-    lines = sorted({(own.method, own.budget) for own in sized if not is_reference(own)})
-    full = full_method(systems)
-    counts = sorted({pairs_of_size[system.setting.size] for system in sized})
-    count_axis(axes, counts)
-    reach = math.log(max(counts) / min(counts))
-    marks: list[tuple[Point, Style]] = []
-    for rank, (method, budget) in enumerate(lines):
-        shift = math.exp(side_by_side(rank, len(lines), reach))
-        points = [
-            point_of(own, shift * pairs_of_size[own.setting.size], value(own))
-            for own in sized
-            if (own.method, own.budget) == (method, budget)
-        ]
-        budgets = [other for name, other in lines if name == method]
-        draw_series(axes, points, styles[method], linestyle=BUDGET_DASHES[budgets.index(budget) % len(BUDGET_DASHES)])
-        marks += [(point, styles[method]) for point in points]
-        shown = [point for point in points if point.value]
-        if shown:
-            last = max(shown, key=lambda point: point.x)
-            plain = budget == NATIVE or method == full or len(budgets) == 1
-            name = styles[method].name + ("" if plain else f" {budget}")
-            label_end(axes, name, x=last.x, y=last.value.mean, colour=styles[method].colour)
-    return marks

@@ -1,7 +1,7 @@
 """Define the style of all figures: sizes, fonts, and the colour and marker of each method."""
 
 import colorsys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -106,6 +106,14 @@ def method_styles(methods: Iterable[str]) -> dict[str, Style]:
     return styles
 
 
+def named_by_examples(styles: Mapping[str, Style], examples: Mapping[str, str]) -> dict[str, Style]:
+    """Return styles in which the names of methods say which examples they read, such as `few (5 nearest)`."""
+    return {
+        method: replace(style, name=f"{style.name} ({examples[method]})") if method in examples else style
+        for method, style in styles.items()
+    }
+
+
 def _spare_colour(position: int) -> str:
     """Return the colour of the method at this position among those without a fixed style."""
     from matplotlib.colors import to_hex
@@ -115,6 +123,13 @@ def _spare_colour(position: int) -> str:
     # Steps of the golden ratio keep any number of hues apart; the lightness alternates for print in grey.
     hue = (0.11 + 0.618034 * position) % 1.0
     return to_hex(colorsys.hls_to_rgb(hue, (0.30, 0.45, 0.60)[position % 3], 0.55))
+
+
+def tint(style: Style, share: float) -> Style:
+    """Return a style in a paler colour, with this share of white, for what is less of the same."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    return replace(style, colour=to_hex([channel + share * (1 - channel) for channel in to_rgb(style.colour)]))
 
 
 def text_colour(colour: str) -> str:

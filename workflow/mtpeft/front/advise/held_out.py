@@ -1,4 +1,4 @@
-"""How far predictions are off: each system is predicted from others, by four ways of leaving systems out."""
+"""How far predictions are off: each system is predicted from others, by five ways of leaving systems out."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,14 +25,15 @@ def _at_random(systems: Sequence[Finished]) -> list[str]:
     return [str(place % FOLDS) for place in order]
 
 
-RANDOM, ONE_PAIR, ONE_MODEL, ONE_SIZE = "random cells", "one pair", "one model", "one size"
+RANDOM, ONE_PAIR, ONE_METHOD, ONE_MODEL, ONE_SIZE = "random cells", "one pair", "one method", "one model", "one size"
 SCHEMES: Mapping[str, Scheme] = {
     RANDOM: _at_random,
     ONE_PAIR: lambda systems: [own.pair for own in systems],
+    ONE_METHOD: lambda systems: [own.method for own in systems],
     ONE_MODEL: lambda systems: [own.model for own in systems],
     ONE_SIZE: lambda systems: [str(own.pairs) for own in systems],
 }
-"""What is left out together: a tenth of the systems, or all of one pair, of one model, of one number of pairs."""
+"""What is left out together: a tenth of the systems, or all of one pair, one method, one model or one size."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ which are decoding.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Literal
 
@@ -15,13 +15,17 @@ from mtpeft.front.prices.measured import Measured
 from mtpeft.front.prices.work import Kind, Work
 
 Sort = Literal["training", "decoding"]
-ROUGH: dict[Sort, float] = {"training": 1 / 65e9, "decoding": 1 / 35e9}
+ROUGH: dict[Sort, float] = {"training": 1 / 72e9, "decoding": 1 / 52e9}
 """Seconds of an operation on one core where nothing was measured: medians of cells of the default study's student on a
 core that multiplies matrices with 160 GFLOP/s.
 """
 LEAST_SHARE = 0.1
 """Share of a training's seconds that its updates have at the least, whatever its evaluations would have cost."""
 ROUGHLY = "a rough figure, since nothing was measured here"
+WITH_EXPERTS = 2.0
+"""Seconds of an operation where tokens have experts, against whole blocks, where none was measured: the processor
+seconds of eight decodings of the default study's student with LoRA were 0.8 to 2.4 times those of whole blocks.
+"""
 LEVELS = ("the same model and method", "the same model", "other models")
 Group = tuple[Sort, int, bool, tuple[str | bool, ...]]
 
@@ -98,13 +102,18 @@ class Costs:
                 ]
                 if found:
                     return median(found), f"{'calibrations' if calibrated else 'finished trainings'} of {_words(level)}"
+        if kind.with_experts:
+            seconds, words = self._cost(sort, replace(kind, with_experts=False), without)
+            return WITH_EXPERTS * seconds, f"{words}, {WITH_EXPERTS:g} times for experts"
         return ROUGH[sort], ROUGHLY
 
 
 def _groups(kind: Kind) -> list[tuple[str | bool, ...]]:
     """Return what work has in common with other work, from the most similar to the least."""
-    own = (kind.model, kind.precision)
-    return [(*own, kind.method), (*own, kind.whole), own, (kind.precision, kind.whole), (kind.precision,), ()]
+    served = kind.with_experts
+    own = (kind.model, kind.precision, served)
+    of_any = [(kind.precision, kind.whole, served), (kind.precision, served), (served,)]
+    return [(*own, kind.method), (*own, kind.whole), own, *of_any]
 
 
 def _words(level: int) -> str:

@@ -1,21 +1,23 @@
 """What of a configuration is left to compute, each thing once, in the order in which a sweep does it.
 
-Counted are base models that are trained here, dev scores of untouched models, searches for learning rates, cells, and
-cells on other pairs than their own. Text, scores, tables and the start of processes are not, which take a few per cent
-of the time of small models.
+Counted are base models that are trained here, dev scores of untouched models, searches for learning rates, cells,
+cells on other pairs than their own, and cells that are served with experts. Text, scores, tables and the start of
+processes are not, which take a few per cent of the time of small models.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair
+from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair, Served
 from mtpeft.config import corpora
-from mtpeft.config.models import ancestors
+from mtpeft.config.model_origins import ancestors
 from mtpeft.config.schema import Configuration
+from mtpeft.config.serving import active_experts
 from mtpeft.config.start_from import with_parents
-from mtpeft.config.studies import study_cells, study_others
+from mtpeft.config.studies import served_cells, study_cells, study_others
 from mtpeft.core.options import DecodingOptions
+from mtpeft.front.prices.serving import making_experts
 from mtpeft.front.prices.text import mean_text, text_of
 from mtpeft.front.prices.work import (
     FLOAT32,
@@ -38,8 +40,9 @@ from mtpeft.methods import method_for
 from mtpeft.steps.base_models import base_file, model_name
 from mtpeft.steps.cells_of_studies import places, priority
 from mtpeft.steps.evaluate_base import start_file
-from mtpeft.steps.freshness import current_records
+from mtpeft.steps.freshness import current_records, served_records_now
 from mtpeft.steps.search_rate import needs_search, rates_file
+from mtpeft.steps.split_experts import experts_name
 from mtpeft.steps.train import placed
 
 BASE_MODELS = "base models"
@@ -92,6 +95,9 @@ def jobs_left(configuration: Configuration) -> list[Job]:
         if "decode" not in current_records(configuration, *other):
             labels = {**other.cell.named, "other": other.pair}
             ranked.append((priority(known, "decode_other", labels), _decoding(configuration, label, other)))
+    for label, cell in _first_served(configuration):
+        for step, job in _serving(configuration, label, cell):
+            ranked.append((priority(known, step, cell.named), job))
     ranked.sort(key=lambda own: -own[0])
     return [*_base_models(configuration), *(job for _, job in ranked)]
 
@@ -123,6 +129,34 @@ def _first_others(configuration: Configuration) -> Iterator[tuple[str, OnPair]]:
             if other not in seen:
                 seen.add(other)
                 yield label, OnPair(placed(configuration, other.cell), other.pair)
+
+
+def _first_served(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
+    """Yield each cell that is served with experts once, with the first study that shows it so."""
+    seen: set[Cell] = set()
+    for label in configuration.studies:
+        for cell in served_cells(configuration, label):
+            if cell not in seen:
+                seen.add(cell)
+                yield label, placed(configuration, cell)
+
+
+def _serving(configuration: Configuration, study: str, cell: Cell) -> Iterator[tuple[str, Job]]:
+    """Yield the making of a cell's experts, and each decoding with some of them, by the names of their steps."""
+    name, kind = experts_name(configuration), kind_of_cell(configuration, cell)
+    served = [Served(cell, name, active) for active in active_experts(configuration)]
+    current = [served_records_now(configuration, own) for own in served]
+    if "split_experts" not in current[0]:
+        work = making_experts(configuration, cell)
+        yield "split_experts", Job(f"the experts of {cell.path}", study, cell.model, kind, work)
+    for own, records in zip(served, current, strict=True):
+        if "decode_with_experts" not in records:
+            work = _decoded(configuration, cell.model, cell.pair)
+            with_experts = replace(kind, with_experts=True)
+            yield (
+                "decode_with_experts",
+                Job(f"{cell.path} with {own.active} experts", study, cell.model, with_experts, work),
+            )
 
 
 def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | None:

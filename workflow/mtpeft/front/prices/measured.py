@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell, label_of
+from mtpeft.cells import CELLS_FOLDER, EXPERTS_FOLDER, OTHERS_FOLDER, Cell, label_of
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.options import DecodingOptions
@@ -32,7 +32,7 @@ from mtpeft.steps.base_models import model_name
 
 CALIBRATIONS, SEARCHES = Path("results/calibration"), Path("results/rates")
 """Folders of the records of calibrations, `<model>/<method>.json`, and of searches for learning rates."""
-MeasuredBy = Literal["cell", "trial", "calibration"]
+MeasuredBy = Literal["cell", "served", "trial", "calibration"]
 Record = Mapping[str, Any]
 
 
@@ -67,7 +67,7 @@ class Measured:
         decoding: work of translating its test sets, or the batch of a calibration; none of a trial.
         decode_seconds: what that took.
         host: machine that it ran on.
-        by: what measured it.
+        by: what measured it; `served` is a cell that was decoded with some of its experts.
     """
 
     name: str
@@ -96,6 +96,26 @@ def _finished(configuration: Configuration, bases: Bases) -> Iterator[Measured]:
         base = bases(train.get("inputs", {}).get("base", ""))
         if base and (found := _of_cell(configuration, base, train, [own for own in decoded if own])):
             yield found
+        if base:
+            yield from _served(base, train, record.parent)
+
+
+def _served(base: _Base, train: Record, folder: Path) -> Iterator[Measured]:
+    """Yield the decodings of a cell with some of its experts."""
+    for file in sorted(folder.glob(f"{EXPERTS_FOLDER}/*/*/served.json")):
+        record = _read(file)
+        text = text_in(own["tokens"] for own in record.get("test_sets", {}).values() if "tokens" in own)
+        if text is not None and train.get("status") == "ok" and train["params"]["method"]["method"] in METHODS:
+            yield Measured(
+                name=str(file.parent),
+                kind=replace(_kind(base, train), with_experts=True),
+                training=Work(),
+                train_seconds=0.0,
+                decoding=decoding_work(base.sizes, text, _search(record)),
+                decode_seconds=_seconds(record, "decode_seconds", "processor_seconds"),
+                host=record["execution"]["host"],
+                by="served",
+            )
 
 
 def _is_own(train: Record, decoded: Path) -> bool:

@@ -117,6 +117,8 @@ def notes(prices: Prices) -> Iterator[str]:
     yield "A study has what no study above it has; what is finished costs nothing."
     yield "Trials of searches are the least and the most; their hours are those of one rate more than the candidates."
     yield "Text, scores and the start of processes are not counted. Memory is that of tensors; libraries take more."
+    if any(job.kind.with_experts for job in prices.jobs):
+        yield "What experts and their routers take to be made is counted in operations, and was not measured."
     models = {job.model for job in prices.jobs if job.work is None}
     if models:
         named = ", ".join(sorted(models))

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.core.checksums import PARTS_RECORD
 from mtpeft.core.files import read_if_whole

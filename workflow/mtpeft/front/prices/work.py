@@ -9,7 +9,7 @@ from typing import Any
 from mtpeft.cells import ANY, RATE_LABELS, Cell
 from mtpeft.config import rate_search
 from mtpeft.config.methods import method_options, search_of, with_languages
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical
@@ -81,12 +81,14 @@ class Kind:
         method: options of the method as canonical JSON; training from scratch is full fine-tuning.
         whole: whether the weights of the model itself are trained.
         precision: floats in which matrices are multiplied in training.
+        with_experts: whether tokens have some of the experts of feed-forward blocks alone.
     """
 
     model: str
     method: str
     whole: bool
     precision: str
+    with_experts: bool = False
 
 
 def kind_of(model: str, options: Mapping[str, Any], precision: str) -> Kind:

@@ -1,0 +1,70 @@
+"""Container files, manifests and the catalogue's description agree with what the project has."""
+
+import argparse
+import re
+from pathlib import Path
+
+import yaml
+
+from mtpeft.front.commands import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "envs/Dockerfile").read_text(encoding="utf-8")
+APPTAINER = (ROOT / "envs/apptainer.def").read_text(encoding="utf-8")
+VERSION = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.M)[1]
+
+
+def test_an_image_holds_what_the_package_needs() -> None:
+    copied = [name for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, flags=re.M) for name in line.split()]
+    files = re.findall(r"^    (\S+) /mtpeft/\S+$", APPTAINER, flags=re.M)
+    assert sorted(copied) == sorted(files)
+    assert all((ROOT / name).exists() for name in copied)
+    assert {"envs", "workflow", "Snakefile", "config.yaml", "pyproject.toml"} <= set(copied)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == set(copied)
+
+
+def test_both_images_begin_with_the_same_base_and_install_the_same_pins() -> None:
+    (base,) = re.findall(r"^FROM (\S+)$", DOCKERFILE, flags=re.M)
+    assert re.findall(r"^From: (\S+)$", APPTAINER, flags=re.M) == [base]
+    for text in (DOCKERFILE, APPTAINER):
+        assert "--requirement envs/workflow.txt" in text
+        assert re.findall(r"[A-Za-z0-9_-]+==\S+", text) == [], "pins stand in envs/workflow.txt alone"
+
+
+def test_the_manifest_of_kubernetes_mounts_what_it_names_and_calls_a_command() -> None:
+    file = ROOT / "workflow/profiles/kubernetes/sweep.yaml"
+    volume, job = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"].endswith(f":{VERSION}")
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {volume["name"] for volume in pod["volumes"]} == set(mounted)
+    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
+    assert container["workingDir"] == mounted["results"]
+    assert container["args"][2].startswith(mounted["configuration"])
+    command, *options = container["args"]
+    parser = argparse.ArgumentParser()
+    {known.name: known for known in COMMANDS}[command].add_options(parser)
+    parser.add_argument("--configfile")
+    assert parser.parse_args(options).snakemake == ["--cores", "4"]
+
+
+def test_versions_agree() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == VERSION
+    changes = (ROOT / "workflow/docs/changelog.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", changes, flags=re.M)[0] == VERSION
+
+
+def test_the_catalogue_is_told_what_the_workflow_can_do() -> None:
+    described = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    rules = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "workflow/rules").glob("*.smk"))
+    snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    assert described["software-stack-deployment"] == {
+        "conda": "conda:" in rules,
+        "apptainer": "container:" in rules,
+        "apptainer+conda": "container:" in rules and "conda:" in rules,
+    }
+    assert described["report"] is ("\nreport:" in snakefile)
+    assert described["mandatory-flags"]["flags"] == "--cores 2"

@@ -1,0 +1,95 @@
+"""A study with every kind of cell and text, written as the steps write it, for the page that shows it."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtpeft.analysis.findings.assess import write_findings
+from mtpeft.analysis.score_tables import write_tables
+from mtpeft.analysis.summary import write_summary
+from mtpeft.cells import Cell
+from mtpeft.config.contrasts import claim_cells
+from mtpeft.config.schema import Configuration
+from mtpeft.core.failure_notes import FAILURE
+from mtpeft.core.files import write_lines, write_record
+from mtpeft.core.records import ScoreRecord
+from mtpeft.data.tsv import SentencePair, write_pairs
+from mtpeft.front.page.write import write_page
+from mtpeft.metrics.base import ALWAYS, METRICS
+from mtpeft.steps.cells_of_studies import placed_cells, results_folder
+from mtpeft.steps.decontaminate_pair import reference
+from support.findings import SHARES, configuration_of, decode_record, train_record, write, write_similarities
+from support.steps import params_of
+
+HOSTILE = "<script>window.broken = true</script><img src=x onerror='window.broken = true'> & \"quotes\""
+RIGHT_TO_LEFT = "تم حفظ الملف بنجاح في المجلد الجديد"
+CHINESE = "文件已成功保存到新文件夹中"
+LONG = " ".join(f"word{number}" for number in range(700))[:5000]
+PLAIN = [f"The {number}. line of the text is saved in folder {number}." for number in range(36)]
+SENTENCES = [HOSTILE, RIGHT_TO_LEFT, CHINESE, LONG, *PLAIN]
+FAILED, DIVERGED, MISSING = "es-en/many/lora/tiny/3", "es-en/many/lora/tiny/2", "de-en/many/adapter/tiny/3"
+REASON = "The disk is full <b>now</b>"
+KEPT = {"full": 0.95, "lora": 0.9, "adapter": 0.85, "none": 0.4, "scratch": 0.3}
+"""Share of the words of the reference that the translations of a method keep."""
+
+
+def study(folder: Path) -> Path:
+    """Write the study and its page; returns the page. The working folder must be this one."""
+    configuration = configuration_of("parity", "budget").named("shown")
+    cells = placed_cells(configuration)
+    lacking = [cell for cell in cells if cell.path.endswith((FAILED, MISSING))]
+    for pair in {cell.pair for cell in cells}:
+        rows = [SentencePair(str(place), f"Origen: {text}", text) for place, text in enumerate(SENTENCES)]
+        write_pairs(Path(reference(configuration, pair, "test")), rows)
+    for cell in cells:
+        if cell not in lacking:
+            write_cell(cell)
+    failed = next(cell for cell in lacking if cell.path.endswith(FAILED))
+    write_record(failed.folder / FAILURE, {"step": "train", "target": "", "reason": REASON, "mistake": False})
+    write_results(configuration, cells, lacking)
+    return folder / write_page(configuration)
+
+
+def write_results(configuration: Configuration, cells: Sequence[Cell], lacking: Sequence[Cell]) -> None:
+    """Tables and findings of a study, as its steps write them."""
+    results = results_folder(configuration)
+    there = [cell for cell in cells if cell not in lacking]
+    write_tables(there, scores=results / "scores.csv", costs=results / "costs.csv", missing=lacking)
+    write_summary(there, output=results / "summary.csv", page=results / "summary.md", missing=lacking)
+    params = params_of("test_claims", configuration)
+    tested = claim_cells(params)
+    for file in write_similarities(tested, len(SENTENCES)):
+        (results / "similarity").mkdir(exist_ok=True)
+        file.rename(results / "similarity" / f"{file.parent.name}.json")
+    similarities = sorted((results / "similarity").glob("*.json"))
+    written = {"record": results / "findings.json", "page": results / "findings.md"}
+    write_findings(params, similarities=similarities, missing=lacking, **written)
+
+
+def write_cell(cell: Cell) -> None:
+    """Records and translations of a cell; a better method keeps more words of the reference."""
+    status = "diverged" if cell.path.endswith(DIVERGED) else "ok"
+    train = train_record(cell, best_step=10, status=status)
+    train["dev_history"] = [{"step": 0.0, "score": 20.0}, {"step": 10.0, "score": 40.0}, {"step": 20.0, "score": 39.0}]
+    write(cell.folder / "train.json", train)
+    write(cell.folder / "decode.json", decode_record(cell, status=status))
+    drawn = random.Random(cell.path)
+    kept = KEPT[cell.method] - 0.5 * (0.2 - SHARES.get(cell.budget, 0.2))
+    lines = [" ".join(word for word in text.split() if drawn.random() < kept) for text in SENTENCES]
+    lines[0] = HOSTILE
+    write_lines(cell.folder / "hypotheses" / "test.txt", lines)
+    test_sets = {}
+    if status == "ok":
+        measured = {name: METRICS[name].measure(lines, SENTENCES, "en") for name in ALWAYS}
+        test_sets["test"] = {
+            "sentences": len(lines),
+            "shares": {"empty": 0.0, "at_limit": 0.025, "copied": 0.0, "off_target": None},
+            **{
+                name: {"score": own.score, "signature": own.signature, "statistics": own.statistics}
+                for name, own in measured.items()
+            },
+        }
+    record = ScoreRecord(
+        cell=cell.named, status=status, params={}, decoded_sha256="", references={}, versions={}, test_sets=test_sets
+    )
+    write(cell.folder / "score.json", record.model_dump())

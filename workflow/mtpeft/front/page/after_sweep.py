@@ -1,0 +1,26 @@
+"""Write the page when a sweep has ended, in a process of its own: whatever happens there, the sweep ends as it did."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mtpeft.config.study_file import DEFAULT_FILE
+
+PAGE = "index.html"
+LONGEST_SECONDS = 1800
+"""A page of thousands of cells takes minutes; one that takes longer is given up."""
+
+
+def page_after_sweep(overlays: Sequence[Path]) -> Iterator[str]:
+    """Write the page of a study file; yields a line where that fails."""
+    files = map(str, overlays or [DEFAULT_FILE])
+    command = [sys.executable, "-m", "mtpeft", "page", "--configfile", *files]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield f"the results page was not written ({error}); `make page` writes it."
+        return
+    if done.returncode:
+        reason = next(reversed(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
+        yield f"the results page was not written ({reason}); `make page` writes it."

@@ -1,0 +1,175 @@
+"use strict";
+// The first view: which method to take, what the claims of the study came to, and what the study can't show.
+
+function drawAnswer(place) {
+  fill(
+    place,
+    make("h2", { id: "answer-title" }, "What this study says"),
+    DATA.choices.length ? choiceBlock() : null,
+    findingBlock(),
+    make("h3", {}, "What it can\u2019t show"),
+    make("ul", { class: "limits" }, DATA.limits.map((limit) => make("li", {}, limit))),
+  );
+}
+
+// ---------------------------------------------------------------- which method to take
+
+function choiceBlock() {
+  const options = DATA.choices.map((own, place) => [String(place), settingName(own.setting)]);
+  const wanted = view().params.get("setting");
+  const place = Math.max(0, DATA.choices.findIndex((own) => own.setting.join("/") === wanted));
+  const picked = DATA.choices[place];
+  return make(
+    "section",
+    { class: "answer-card", "aria-labelledby": "choice-title" },
+    make("h3", { id: "choice-title" }, "Which method should I take?"),
+    DATA.choices.length > 1
+      ? choice("For", options, String(place), (value) => change({ setting: DATA.choices[value].setting.join("/") }))
+      : null,
+    choiceSentences(picked),
+    choiceTable(picked),
+  );
+}
+
+function systemOf(setting, [method, budget]) {
+  const [model, pair, size, testSet] = setting;
+  return SYSTEMS.find(
+    (own) => own.model === model && own.pair === pair && own.size === size && own.test_set === testSet && own.method === method && own.budget === budget,
+  );
+}
+
+function costsInWords(system) {
+  return COST_NAMES.map((name, place) => system.costs[place] && COST_IN_WORDS[name]?.(system.costs[place])).filter(Boolean).join(", ");
+}
+
+function choiceSentences(picked) {
+  const metric = METRIC[DATA.default_metric];
+  const best = systemOf(picked.setting, picked.best);
+  const cheap = systemOf(picked.setting, picked.cheapest);
+  const isSame = best === cheap;
+  const score = (own) => withInterval(own[`${metric.name}:score`], metric.digits);
+  const behind = picked.behind.find(([method, budget]) => method === cheap.method && budget === cheap.budget);
+  const parts = [
+    make(
+      "p",
+      { class: "lead" },
+      picked.pairs ? `With ${picked.pairs.toLocaleString("en")} training pairs (${settingName(picked.setting)}), ` : `For ${settingName(picked.setting)}, `,
+      make("b", {}, systemName(...picked.best)),
+      ` has the best score of ${picked.of} fine-tuned systems: ${metric.title} ${score(best)}. It costs ${costsInWords(best)}.`,
+    ),
+  ];
+  if (!isSame) {
+    parts.push(
+      make(
+        "p",
+        { class: "lead" },
+        "Of those that are not shown to be worse, ",
+        make("b", {}, systemName(...picked.cheapest)),
+        ` stores least: ${metric.title} ${score(cheap)}`,
+        behind ? `, ${fixed(Math.abs(behind[2]), 1)} from the best (95 % interval ${fixed(behind[3], 1)} to ${fixed(behind[4], 1)})` : "",
+        `. It costs ${costsInWords(cheap)}.`,
+      ),
+    );
+  }
+  parts.push(
+    make(
+      "p",
+      { class: "note" },
+      `\u201cNot shown to be worse\u201d is not \u201cas good\u201d: it means a corrected p-value of 0.05 or more${picked.seeds === 1 ? ", here with one seed" : ""}. The best of many is partly so by luck.`,
+    ),
+  );
+  return parts;
+}
+
+function choiceTable(picked) {
+  const metric = METRIC[DATA.default_metric];
+  const alike = new Set(picked.alike.map((key) => key.join("/")));
+  const behind = new Map(picked.behind.map(([method, budget, ...numbers]) => [`${method}/${budget}`, numbers]));
+  const keys = [picked.best, ...picked.behind.map(([method, budget]) => [method, budget])];
+  const rows = keys
+    .map((key) => [key, systemOf(picked.setting, key)])
+    .filter(([, system]) => system?.[`${metric.name}:score`])
+    .sort(([, one], [, other]) => (other[`${metric.name}:score`][0] - one[`${metric.name}:score`][0]) * (metric.better === "higher" ? 1 : -1))
+    .map(([key, system]) => {
+      const difference = behind.get(key.join("/"));
+      const said = !difference ? "best" : alike.has(key.join("/")) ? "not shown" : "worse";
+      return [
+        make("a", { href: cellsAddress(system) }, systemName(...key)),
+        withInterval(system[`${metric.name}:score`], metric.digits),
+        make("td", { class: said === "worse" ? "" : "strong" }, said === "not shown" ? `not shown to be worse (p ${difference[3].toFixed(3)})` : said),
+        percent(system.share),
+        ...system.costs.map(short),
+      ];
+    });
+  const header = ["system", metric.title, "than the best", "trained share", ...COST_NAMES.map((name) => DATA.costs[name])];
+  return make("details", {}, make("summary", {}, `All ${picked.of} systems with their costs`), plainTable("Systems of this setting, the best first", header, rows));
+}
+
+function cellsAddress(system) {
+  const only = Object.fromEntries(FILTERS.map(([name]) => [name, name in system && system[name] !== "any" ? system[name] : null]));
+  return address("cells", { ...only, method: system.method.split(" (")[0] }, new URLSearchParams());
+}
+
+// ---------------------------------------------------------------- findings
+
+function findingBlock() {
+  if (!DATA.findings.length) return null;
+  return [
+    make("h3", {}, "Findings"),
+    make("div", { class: "findings" }, DATA.findings.map(oneFinding)),
+  ];
+}
+
+const SIGN = { supported: "\u2713", refuted: "\u2717", undecided: "?" };
+
+function oneFinding(finding) {
+  const measured = finding.members.filter((member) => member.effect !== null);
+  const first = measured[0];
+  const said = first
+    ? `${first.member}: effect ${first.effect} (95 % interval ${first.interval})${measured.length > 1 ? `, and ${measured.length - 1} more` : ""}.`
+    : "Nothing could be measured yet.";
+  const rows = finding.members.map((member) => [
+    member.member,
+    member.effect ?? DASH,
+    member.interval,
+    make("td", { class: `verdict ${member.kind}` }, `${SIGN[member.kind]} ${member.verdict}`),
+    member.reason + (member.needs ? `; would be decided with ${member.needs}` : ""),
+  ]);
+  return make(
+    "article",
+    { class: "finding", id: `finding-${finding.label}` },
+    make(
+      "p",
+      {},
+      make("span", { class: `verdict ${finding.kind}` }, `${SIGN[finding.kind]} ${finding.verdict}`),
+      ` ${finding.scope}`,
+    ),
+    make("p", { class: "statement" }, finding.statement.replaceAll("`", "")),
+    make("p", {}, finding.reason ? `Not tested: ${finding.reason}.` : said),
+    make("p", { class: "links" }, make("a", { href: chartOf(finding) }, "chart"), " ", make("a", { href: cellsOf(finding) }, "cells")),
+    make(
+      "details",
+      {},
+      make("summary", {}, "Each comparison, and the rule"),
+      make("p", {}, `Effect: ${finding.effect}. ${finding.rule}`),
+      make("p", {}, `On the half of the test sentences that is least similar to the training text: ${finding.least_similar}.`),
+      plainTable(`Comparisons of ${finding.label}`, ["comparison", "effect", "95 % interval", "verdict", "reason"], rows),
+    ),
+  );
+}
+
+function labelsOf(finding) {
+  const cells = finding.members.flatMap((member) => member.cells.map((path) => path.split("/")));
+  const among = (place) => [...new Set(cells.map((labels) => labels[place]))].filter((label) => label !== "any");
+  const [model, pair, size, method, budget] = [0, 1, 2, 3, 4].map(among);
+  return { model, pair, size, method, budget };
+}
+
+function chartOf(finding) {
+  const study = DATA.studies.find((own) => own.label === finding.study);
+  return address("charts", { ...labelsOf(finding), budget: null, study: finding.study, axis: study?.axis ?? null }, new URLSearchParams());
+}
+
+function cellsOf(finding) {
+  return address("cells", labelsOf(finding), new URLSearchParams());
+}
