@@ -19,7 +19,7 @@ from mtpeft.front.study_folders import given_or_last, last_study
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.terminal import PlainDisplay, Reporter
 from mtpeft.front.watch.cells import read_cells, state_of_cell
-from mtpeft.front.watch.expected import Expected, read_expected, write_expected
+from mtpeft.front.watch.expected import EXPECTED_FILE, Expected, read_expected, write_expected
 from mtpeft.front.watch.jobs import Jobs
 from mtpeft.front.watch.left import START_SECONDS, TimeLeft, duration, time_left
 from mtpeft.front.watch.lines import last_lines, running_line
@@ -141,6 +141,8 @@ def test_prices_count_trainings_and_decodings_and_stay_when_they_are_done(config
     first = priced(configuration, at_once=2, before={})
     write_expected(first, RESULTS)
     assert read_expected(RESULTS) == first
+    write_record(RESULTS / EXPECTED_FILE, {"hours": {}})
+    assert read_expected(RESULTS) == Expected(), "of another version"
     for name in ("train", "decode"):
         assert {f"{cell.folder}/{name}.json" for cell in cells} <= set(first.seconds)
     finish(cells[0])

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.core.progress_file import PROGRESS_FILE, TrainingProgress, read_progress, write_progress
+from mtpeft.core.progress_file import (
+    PROGRESS_FILE,
+    TrainingProgress,
+    read_progress,
+    read_progress_of_search,
+    write_progress,
+)
 from mtpeft.training import progress
 from mtpeft.training.progress import ProgressBar
 
@@ -47,10 +53,13 @@ def test_of_several_trainings_the_newest_is_read_and_a_damaged_file_is_none(tmp_
         (tmp_path / place).mkdir(parents=True)
         write_progress(tmp_path / place, TrainingProgress(age, 100, 3.0, 10.0, None, None, 1.0, time.time() - age))
     found = read_progress(tmp_path)
-    assert found is not None and found.update == 5
-    for file in tmp_path.rglob(PROGRESS_FILE):
-        file.write_text("{")
-    assert read_progress(tmp_path) is None
+    assert found is not None and (found.update, found.trial) == (5, 0)
+    (tmp_path / "0.001/es-en/1/trial.json").touch()
+    searched = read_progress_of_search(tmp_path)
+    assert searched is not None and (searched.update, searched.trial) == (5, 2)
+    for file, text in zip(tmp_path.rglob(PROGRESS_FILE), ("{", '{"update": 3, "of": 100}'), strict=True):
+        file.write_text(text)
+    assert read_progress(tmp_path) is read_progress_of_search(tmp_path) is None
 
 
 def test_a_folder_that_can_not_be_written_stops_no_training(tmp_path: Path) -> None:
