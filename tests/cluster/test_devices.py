@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.cluster import gpus
-from mtpeft.cluster.gpus import devices_here, take_slots
+from mtpeft.cluster.gpus import devices_here, take_slots, taken_slots
 from mtpeft.core.errors import UserError
 from support.waiting import wait_for
 
@@ -207,3 +207,19 @@ def test_a_killed_step_that_waited_lets_the_next_one_have_its_place(tmp_path: Pa
         running.kill("waits")
         running.kill("holder")
         wait_for(lambda: running.has("next") == "a")
+
+
+def test_slots_that_are_taken_are_counted_by_the_processes_that_live(
+    machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine.setenv("MTPEFT_DEVICES", "0,MIG-1/2")
+    assert taken_slots() == {}
+    with take_slots(2, 3), take_slots(1, 2):
+        assert taken_slots() == {"0": (2, 2), "MIG-1/2": (1, 3)}
+    (place,) = tmp_path.glob("mtpeft-gpus-*/0")
+    assert taken_slots() == {"0": (2, 2), "MIG-1/2": (1, 3)}, (
+        "files stay until the next step comes, as does this process"
+    )
+    for slot in place.iterdir():
+        slot.rename(slot.with_name(f"99999999-{slot.name.partition('-')[2]}"))
+    assert taken_slots() == {"MIG-1/2": (1, 3)}

@@ -14,12 +14,12 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.failure_notes import leave_note
 from mtpeft.core.files import write_record
 from mtpeft.core.progress_file import TrainingProgress, write_progress
-from mtpeft.front.ending import decided_lines, failed_lines, stopped_lines, tally_line
+from mtpeft.front.ending import decided_lines, failed_lines, next_command, stopped_lines, tally_line
 from mtpeft.front.study_folders import given_or_last, last_study
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.terminal import PlainDisplay, Reporter
 from mtpeft.front.watch.cells import read_cells, state_of_cell
-from mtpeft.front.watch.expected import Expected, read_expected, write_expected
+from mtpeft.front.watch.expected import EXPECTED_FILE, Expected, read_expected, write_expected
 from mtpeft.front.watch.jobs import Jobs
 from mtpeft.front.watch.left import START_SECONDS, TimeLeft, duration, time_left
 from mtpeft.front.watch.lines import last_lines, running_line
@@ -141,6 +141,8 @@ def test_prices_count_trainings_and_decodings_and_stay_when_they_are_done(config
     first = priced(configuration, at_once=2, before={})
     write_expected(first, RESULTS)
     assert read_expected(RESULTS) == first
+    write_record(RESULTS / EXPECTED_FILE, {"hours": {}})
+    assert read_expected(RESULTS) == Expected(), "of another version"
     for name in ("train", "decode"):
         assert {f"{cell.folder}/{name}.json" for cell in cells} <= set(first.seconds)
     finish(cells[0])
@@ -159,6 +161,11 @@ def test_a_cell_has_one_state_by_its_files_and_diverged_is_one(configuration: Co
     assert study is not None and study.studies == {"budgets": [cell.path for cell in cells]}
     states = [state_of_cell(study.folders[cell.path]) for cell in cells[:4]]
     assert states == ["done", "diverged", "failed", "waiting"]
+    for cell in cells[:2]:
+        os.utime(cell.folder, (NOW, NOW))
+    assert [state_of_cell(study.folders[cell.path]) for cell in cells[:2]] == ["done", "diverged"]
+    (cells[0].folder / "score.json").unlink()
+    assert [state_of_cell(study.folders[cell.path]) for cell in cells[:2]] == ["waiting", "diverged"]
 
 
 def test_the_screen_names_what_runs_with_its_loss_speed_and_score(
@@ -267,8 +274,11 @@ def test_a_stopped_sweep_says_in_two_lines_what_is_kept(configuration: Configura
     (cells[2].folder / "state").mkdir(parents=True)
     (cells[2].folder / "state" / "state.safetensors").touch()
     kept, how = stopped_lines(configuration, Jobs(Path("none")), "3.0 minutes.", whole=True)
-    assert kept.startswith(f"mtpeft: 2 of {len(cells)} cells are finished, 1 of them diverged ({cells[1].path})")
-    assert "1 half-trained cells go on" in kept
+    done = f"2 of {len(cells)} cells are finished, 1 of them diverged ({cells[1].path})"
+    assert kept == (
+        f"mtpeft: after 3.0 minutes {done}; what is finished is kept, and 1 half-trained cells go on from their saved "
+        "state."
+    )
     assert "the same command goes on" in how
     assert tally_line(configuration).count(cells[1].path) == 1
 
@@ -288,6 +298,20 @@ def test_what_is_decided_is_said_in_sentences_and_nothing_else_is(tmp_path: Path
         "(95 % interval 16.9 to 19.5).",
     ]
     assert list(decided_lines(tmp_path / "none.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "command"),
+    [
+        ("mine", ["mine.yaml"], "`make report` puts"),
+        ("quick", ["workflow/studies/quick.yaml"], "`make plan` says what the whole study takes, and `make figures`"),
+        ("quick+mine", ["workflow/studies/quick.yaml", "mine.yaml"], "`make figures CONFIG=mine.yaml` runs it"),
+    ],
+)
+def test_the_next_command_follows_from_what_was_run(
+    configuration: Configuration, name: str, files: list[str], command: str
+) -> None:
+    assert command in next_command(configuration.named(name), list(map(Path, files)))
 
 
 def test_the_study_that_was_run_last_is_found_though_nothing_in_it_changed(

@@ -3,12 +3,16 @@
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from mtpeft.core.files import read_if_whole
 
 PROGRESS_FILE = "progress.json"
+TRIAL_FILE = "trial.json"
+"""Record of a trial that has ended."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class TrainingProgress:
         best_dev_score: the best one so far.
         seconds_left: until the last update, by the updates of this process; None before the first.
         written: when this was written, in seconds since the epoch.
+        trial: number of this training in a search for a learning rate, which the reader counts; 0 outside of one.
     """
 
     update: int
@@ -34,6 +39,7 @@ class TrainingProgress:
     best_dev_score: float | None
     seconds_left: float | None
     written: float
+    trial: int = 0
 
 
 def write_progress(folder: Path, progress: TrainingProgress) -> None:
@@ -47,5 +53,16 @@ def write_progress(folder: Path, progress: TrainingProgress) -> None:
 def read_progress(state: Path) -> TrainingProgress | None:
     """The newest progress in a state folder, or in its folders of stages and of trials; None where there is none."""
     found = [read_if_whole(file) for file in state.rglob(PROGRESS_FILE)]
-    known = [TrainingProgress(**content) for content, _ in filter(None, found)]
+    known = [own for content, _ in filter(None, found) if (own := _progress(content))]
     return max(known, key=lambda own: own.written, default=None)
+
+
+def _progress(content: Mapping[str, Any]) -> TrainingProgress | None:
+    """The progress in a file; None in one of another version, which has other keys."""
+    return TrainingProgress(**content) if content.keys() == {own.name for own in fields(TrainingProgress)} else None
+
+
+def read_progress_of_search(state: Path) -> TrainingProgress | None:
+    """The newest progress in the state folder of a search, with the number of its trial; None where there is none."""
+    found = read_progress(state)
+    return replace(found, trial=1 + len(list(state.rglob(TRIAL_FILE)))) if found else None

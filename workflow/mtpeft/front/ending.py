@@ -39,7 +39,7 @@ def finished_lines(configuration: Configuration, overlays: Sequence[Path], minut
     figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
     yield from (f"  {file}" for file in (*figures, results / f"{FINDINGS}.md", results / PAGE) if file.exists())
     yield next_command(configuration, overlays)
-    yield f"{tally_line(configuration)} {minutes}"
+    yield f"{tally_line(configuration)}, {minutes}"
 
 
 def tally_line(configuration: Configuration) -> str:
@@ -49,9 +49,9 @@ def tally_line(configuration: Configuration) -> str:
     diverged = [on.cell.path for on in cells if states[on] == "diverged"]
     line = f"{tally(_counted(states, cells), _counted(states, placed_others(configuration)))} are finished"
     if not diverged:
-        return f"{line},"
+        return line
     more = f" and {len(diverged) - MOST_NAMES} more" if len(diverged) > MOST_NAMES else ""
-    return f"{line}, {len(diverged)} of them diverged ({', '.join(diverged[:MOST_NAMES])}{more}),"
+    return f"{line}, {len(diverged)} of them diverged ({', '.join(diverged[:MOST_NAMES])}{more})"
 
 
 def _counted(states: Mapping[OnPair, str], wanted: Sequence[OnPair]) -> tuple[int, int]:
@@ -86,12 +86,14 @@ def _gate(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def next_command(configuration: Configuration, overlays: Sequence[Path]) -> str:
-    """What a user may want to call next."""
+    """What a user may want to do next."""
+    page = results_folder(configuration) / PAGE
+    first = f"Next: open {page} in a browser" if page.exists() else "Next: `make page` writes a page for a browser"
     if configuration.study_file.split("+")[0] != QUICK:
-        return "Next: `make report` puts figures, captions and run times into one file."
+        return f"{first}; `make report` puts figures, captions and run times into one file."
     own = " ".join(str(file) for file in overlays if Path(file).stem != QUICK)
     config = f" CONFIG={own}" if own else ""
-    return f"Next: `make plan{config}` says what the whole study takes, and `make figures{config}` runs it."
+    return f"{first}; `make plan{config}` says what the whole study takes, and `make figures{config}` runs it."
 
 
 def failed_lines(configuration: Configuration, jobs: Jobs, output: Path | None) -> Iterator[str]:
@@ -117,7 +119,7 @@ def failed_lines(configuration: Configuration, jobs: Jobs, output: Path | None) 
 def stopped_lines(configuration: Configuration, jobs: Jobs, minutes: str, *, whole: bool) -> Iterator[str]:
     """What a sweep that was stopped has kept, and how to go on."""
     half = sum((cell.folder / STATE_FILE).exists() for cell in placed_cells(configuration))
-    done = tally_line(configuration) if whole else f"{len(jobs.ended())} of {jobs.total} jobs are finished,"
-    going_on = f"; {half} half-trained cells go on from their saved state" if half else ""
-    yield f"mtpeft: {done} {minutes.rstrip('.')}, and kept{going_on}."
+    done = tally_line(configuration) if whole else f"{len(jobs.ended())} of {jobs.total} jobs are finished"
+    going_on = f", and {half} half-trained cells go on from their saved state" if half else ""
+    yield f"mtpeft: after {minutes.rstrip('.')} {done}; what is finished is kept{going_on}."
     yield "mtpeft: the same command goes on where this one stopped."

@@ -38,6 +38,7 @@ from mtpeft.front.snakemake import (
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.front.terminal import Reporter, display_for
 from mtpeft.front.verify import clear_up
+from mtpeft.front.watch.expected import forget_expected
 from mtpeft.front.watch.look import EVENTS_FILE, SNAKEMAKE_LOG, Watch, logs_of
 from mtpeft.front.watch.pricing import Pricing
 from mtpeft.metrics.base import METRICS
@@ -84,6 +85,7 @@ def sweep(
         clear_up(configuration)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         watch = Watch(results_folder(configuration))
+        forget_expected(watch.results)
         logs = logs_of(watch.results)
         events = events_in(logs / EVENTS_FILE)
         output = None if asks_for_output(options) else logs / SNAKEMAKE_LOG

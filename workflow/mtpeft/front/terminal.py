@@ -22,6 +22,8 @@ REPORT_SECONDS = 60.0
 """Time between two lines about how far a sweep is, in a pipe."""
 LOOK_SECONDS = 1.0
 """Time between two looks, after each of which the bar is drawn anew."""
+LOOK_SHARE = 0.02
+"""Most of the time that may go into looks."""
 MOST_RUNNING = 8
 """Jobs that run, of which a line is shown."""
 PLANNING = "Snakemake counts the jobs"
@@ -53,17 +55,18 @@ class Reporter:
     watch: Watch
     display: Display
     every_job: bool
-    _looked: float = -math.inf
+    _next: float = -math.inf
 
     def report(self) -> None:
-        """Report what is new if a second has gone by; to be called often."""
-        if time.monotonic() - self._looked >= LOOK_SECONDS:
+        """Report what is new if a second has gone by, or more where a look takes long; to be called often."""
+        if time.monotonic() >= self._next:
             self.report_all()
 
     def report_all(self) -> None:
         """Report what is new."""
-        self._looked = time.monotonic()
+        begun = time.monotonic()
         seen, ended = self.watch.look()
+        self._next = begun + max(LOOK_SECONDS, (time.monotonic() - begun) / LOOK_SHARE)
         for line in self._lines(seen, ended):
             self.display.say(line)
         self.display.show(seen, self.watch)

@@ -16,6 +16,7 @@ from typing import Any
 
 from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.files import canonical, write_record
+from mtpeft.core.progress_file import TRIAL_FILE
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import RateRecord, RateScore, Trial
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, search_state_of
@@ -137,7 +138,7 @@ def _trial(place: PairAndSeed, rate: float, folder: Path, preemption: Preemption
     folder.mkdir(parents=True, exist_ok=True)
     prepared = replace(place.prepared, learning_rate=rate)
     identity = canonical({"params": prepared.params.plain, "inputs": prepared.hashes, "learning_rate": rate})
-    finished = folder / "trial.json"
+    finished = folder / TRIAL_FILE
     if finished.exists() and (found := json.loads(finished.read_text(encoding="utf-8")))["identity"] == identity:
         trial = Trial(**found["trial"])
         preemption.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)

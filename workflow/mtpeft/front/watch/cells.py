@@ -6,8 +6,10 @@ longer than a look may take. What a cell's labels stand for is in the digest in 
 
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from mtpeft.cells import CELLS_FOLDER, name_of
@@ -19,6 +21,8 @@ DONE, DIVERGED, RUNNING, FAILED, WAITING = STATES = ("done", "diverged", "runnin
 SCORE = "score.json"
 HEAD_BYTES = 16_384
 """Most bytes of a score record that are read: its status stands before the counts of its sentences."""
+SETTLED_NANOSECONDS = 2_000_000_000
+"""A folder that was changed less long ago is read in any case."""
 STATUS = re.compile(rb'(?m)^  "status": "(\w+)"')
 
 
@@ -73,7 +77,23 @@ def state_of_cell(folders: Sequence[Path]) -> str:
 
 
 def state_of_folder(folder: Path) -> str:
-    """How far a cell is on a pair, given the folder of its records."""
+    """How far a cell is on a pair, given the folder of its records, which is read again when it has changed."""
+    try:
+        changed = folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return WAITING
+    # A later change may have the same time as one of this moment.
+    is_settled = time.time_ns() - changed > SETTLED_NANOSECONDS
+    return _state_then(folder, changed) if is_settled else _state_now(folder)
+
+
+@cache
+def _state_then(folder: Path, changed: int) -> str:
+    """How far a cell is, given when its folder was changed last."""
+    return _state_now(folder)
+
+
+def _state_now(folder: Path) -> str:
     try:
         names = set(os.listdir(folder))
     except FileNotFoundError:

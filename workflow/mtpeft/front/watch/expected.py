@@ -1,7 +1,7 @@
 """What each job of a sweep is expected to take, kept in a file for whoever watches the sweep."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from mtpeft.core.files import read_if_whole, write_record
@@ -34,6 +34,12 @@ def write_expected(expected: Expected, results: Path) -> None:
 
 
 def read_expected(results: Path) -> Expected:
-    """The prices in the folder of a study file; none where no sweep has written any."""
+    """The prices in the folder of a study file; none where no sweep of this version has written any."""
     read = read_if_whole(results / EXPECTED_FILE)
-    return Expected(**read[0]) if read else Expected()
+    known = {own.name for own in fields(Expected)}
+    return Expected(**read[0]) if read and read[0].keys() == known else Expected()
+
+
+def forget_expected(results: Path) -> None:
+    """Remove the prices of an earlier sweep, which counted as left what that sweep has done."""
+    (results / EXPECTED_FILE).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from math import exp, log, sqrt
 from pathlib import Path
 from statistics import stdev
 
-from mtpeft.core.progress_file import TrainingProgress, read_progress
+from mtpeft.core.progress_file import TrainingProgress, read_progress, read_progress_of_search
 from mtpeft.front.watch.expected import Expected
 from mtpeft.front.watch.jobs import Jobs, SeenJob
 from mtpeft.training.attempt_log import search_state_of, state_folder
@@ -44,8 +44,10 @@ def progress_of(job: SeenJob) -> TrainingProgress | None:
     records = [Path(file) for file in job.output if file.endswith(".json")]
     if not records:
         return None
-    state = search_state_of(records[0]) if job.rule == "search_rate" else state_folder(records[0])
-    found = read_progress(state)
+    is_search = job.rule == "search_rate"
+    found = (
+        read_progress_of_search(search_state_of(records[0])) if is_search else read_progress(state_folder(records[0]))
+    )
     return found if found and found.written >= job.begun else None
 
 
@@ -82,7 +84,7 @@ def price_of(job: SeenJob, expected: Expected) -> float:
 
 def _used(job: SeenJob, price: float, progress: TrainingProgress | None, now: float) -> float:
     """The part of its price that a running job has used."""
-    if progress and job.rule != "search_rate":
+    if progress and not progress.trial:
         return price * progress.update / progress.updates
     return min(MOST_BEGUN * price, now - job.begun)
 

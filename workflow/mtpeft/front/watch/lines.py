@@ -45,7 +45,8 @@ def running_line(job: SeenJob, progress: TrainingProgress | None, *, now: float)
     """A line on a running job: how far it is, its labels, and of a training its loss, speed and dev score."""
     if progress is None:
         return f"{job.name}  {duration(now - job.begun)}"
-    parts = [f"{job.rule} {progress.update}/{progress.updates} {job.labels}"]
+    trial = f" trial {progress.trial}," if progress.trial else ""
+    parts = [f"{job.rule}{trial} {progress.update}/{progress.updates} {job.labels}"]
     parts += [f"loss {progress.loss:.3f}"] if progress.loss is not None else []
     parts += [f"{progress.tokens_per_second:,.0f} tokens/s"] if progress.loss is not None else []
     parts += [f"dev {progress.dev_score:.1f}"] if progress.dev_score is not None else []
