@@ -26,7 +26,10 @@ from mtpeft.steps.cells_of_studies import results_folder
 
 SCRIPTS = "page"
 ASSETS = files("mtpeft.front.page") / "assets"
-OWN_SCRIPTS = ("data.js", "view.js", "answer.js", "charts.js", "compare.js", "cells.js", "translations.js", "main.js")
+OWN_SCRIPTS = (
+    *("data.js", "view.js", "drawing.js", "answer.js", "charts.js", "cost.js"),
+    *("compare.js", "cells.js", "translations.js", "main.js"),
+)
 SUBSET = "subset_sha256"
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// The charts: scores against budget, training size, distance or model, and the trade-off between score and cost.
+// Scores against budget, training size, distance or model, in a panel for each setting.
 
 const AXES = { share: "Trained share of the base model", pairs: "Training pairs", distance: "Syntactic distance from English", model: "Base model" };
 const VALUES = { score: "Score", minus_full: "Difference to full fine-tuning", minus_none: "Difference to the untouched model" };
@@ -9,83 +9,6 @@ const PANEL_WIDTH = 320;
 const WIDEST = 860;
 const APART = 0.07; // between points at one place, as a share of their place, on an axis of this span or more
 const WIDE_SPAN = 4;
-const BLACK = "#000000";
-const LEAST_CONTRAST = 3;
-const ERRORS_ALONE = 1; // of Vega’s levels: it warns of every layer that has no rows
-
-// ---------------------------------------------------------------- colours that are seen on the background
-
-function channels(colour) {
-  return [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
-}
-
-function luminance(rgb) {
-  const [red, green, blue] = rgb.map((own) => (own / 255 <= 0.03928 ? own / 255 / 12.92 : ((own / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-function contrast(one, other) {
-  const [light, dark] = [luminance(one), luminance(other)].sort((first, second) => second - first);
-  return (light + 0.05) / (dark + 0.05);
-}
-
-function isDark() {
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-// The colour of the static figures; on a dark background lightened as far as needed to be seen.
-function seen(colour) {
-  if (!isDark()) return colour;
-  if (colour === BLACK) return cssColour("--ink");
-  const background = channels(cssColour("--background"));
-  let rgb = channels(colour);
-  while (contrast(rgb, background) < LEAST_CONTRAST + 1) rgb = rgb.map((own) => Math.min(255, own + 12));
-  return `#${rgb.map((own) => Math.round(own).toString(16).padStart(2, "0")).join("")}`;
-}
-
-function cssColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-// ---------------------------------------------------------------- drawing a specification
-
-// A copy of a specification with titles, colours and sizes of now.
-function adapted(name, titles, rows) {
-  const spec = JSON.parse(JSON.stringify(DATA.charts[name]));
-  const visit = (own) => {
-    for (const part of own.layer ?? []) visit(part);
-    if (own.spec) visit(own.spec);
-    const encoding = own.encoding ?? {};
-    for (const [axis, title] of Object.entries(titles)) if (encoding[axis]?.field) encoding[axis].title = title;
-    if (encoding.color?.scale) encoding.color.scale.range = encoding.color.scale.range.map(seen);
-  };
-  visit(spec);
-  const [ink, soft, line] = ["--ink", "--soft", "--line"].map(cssColour);
-  spec.datasets = { rows };
-  spec.background = null;
-  spec.config = {
-    font: "system-ui, sans-serif",
-    view: { stroke: null },
-    axis: { labelColor: soft, titleColor: ink, gridColor: line, domainColor: soft, tickColor: soft, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
-    header: { labelColor: ink, labelFontSize: 13 },
-    text: { color: ink },
-    line: { color: ink },
-    point: { color: ink },
-  };
-  return spec;
-}
-
-async function draw(place, spec, description) {
-  spec.description = description;
-  const options = { actions: false, renderer: "svg", logLevel: ERRORS_ALONE, tooltip: { theme: isDark() ? "dark" : "light" } };
-  const { view: drawn } = await vegaEmbed(place, spec, options);
-  drawn.addEventListener("click", (event, item) => {
-    if (item?.datum?.address) location.hash = item.datum.address;
-  });
-  place.querySelector("svg")?.setAttribute("aria-label", description);
-}
-
-// ---------------------------------------------------------------- scores of studies
 
 function drawCharts(place) {
   const params = view().params;
@@ -276,78 +199,4 @@ function numbersTable(rows, metric, axis) {
     ["system", "setting", "trained share", metric.title, `${MINUS} full`, `${MINUS} untouched`, "seeds"],
     own.map((row) => [row.name, row.setting, percent(row.share), row.score, row.full, row.none, row.seeds]),
   );
-}
-
-// ---------------------------------------------------------------- legend
-
-const SHAPE_PATHS = { circle: "M5,0A5,5,0,1,1,-5,0A5,5,0,1,1,5,0Z", square: "M-4.5,-4.5h9v9h-9Z", "triangle-up": "M0,-5.5L5.5,4.5H-5.5Z", "triangle-down": "M0,5.5L5.5,-4.5H-5.5Z", "triangle-left": "M-5.5,0L4.5,5.5V-5.5Z", "triangle-right": "M5.5,0L-4.5,5.5V-5.5Z", diamond: "M0,-6L5,0L0,6L-5,0Z", cross: "M-5.5,-2H-2V-5.5H2V-2H5.5V2H2V5.5H-2V2H-5.5Z", };
-
-// The methods in a chart; each button shows its method alone, or all again.
-function legend(methods) {
-  const shapes = DATA.charts.scores_log.spec.layer.at(-1).encoding.shape.scale;
-  const wanted = chosen("method");
-  return make(
-    "div",
-    { class: "legend", role: "group", "aria-label": "Methods in the chart" },
-    [...new Set(methods)].sort().map((method) => {
-      const shape = shapes.range[shapes.domain.indexOf(methodName(method))] ?? "circle";
-      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      svg.setAttribute("viewBox", "-7 -7 14 14");
-      svg.setAttribute("aria-hidden", "true");
-      path.setAttribute("d", SHAPE_PATHS[shape] ?? shape);
-      if (!(shape in SHAPE_PATHS)) path.setAttribute("transform", "scale(6)");
-      path.setAttribute("fill", seen(DATA.methods[method]?.colour ?? "#767676"));
-      svg.append(path);
-      const plain = method.split(" (")[0];
-      const alone = wanted.length === 1 && wanted[0] === plain;
-      return make("button", { type: "button", "aria-pressed": alone ? "true" : "false", onclick: () => change({ method: alone ? null : [plain] }) }, svg, methodName(method));
-    }),
-  );
-}
-
-// ---------------------------------------------------------------- score against cost
-
-function drawCost(place) {
-  const params = view().params;
-  const metric = METRIC[params.get("metric")] ?? METRIC[DATA.default_metric];
-  const fronts = DATA.fronts[metric.name];
-  const settings = [...new Set(fronts.map((own) => own.setting.join("/")))];
-  const setting = settings.includes(params.get("setting")) ? params.get("setting") : settings[0];
-  const cost = COST_NAMES.includes(params.get("cost")) ? params.get("cost") : "trained_parameters";
-  const chart = make("div", { class: "chart wide" });
-  const front = fronts.find((own) => own.setting.join("/") === setting && own.cost === cost);
-  const names = new Set((front?.systems ?? []).map((key) => key.join("/")));
-  const systems = SYSTEMS.filter((own) => [own.model, own.pair, own.size, own.test_set].join("/") === setting && !own.reference);
-  const rows = systems
-    .filter((own) => own[`${metric.name}:score`] && own.costs[COST_NAMES.indexOf(cost)])
-    .map((own) => chartRow(own, { panel: "", x: own.costs[COST_NAMES.indexOf(cost)], flat: false, ends: own[`${metric.name}:score`], metric, front: names.has(`${own.method}/${own.budget}`) }));
-  const best = rows.filter((row) => row.front).sort((one, other) => one.x - other.x);
-  fill(
-    place,
-    make("h2", { id: "cost-title" }, "What quality costs"),
-    settings.length
-      ? make(
-          "div",
-          { class: "controls" },
-          choice("For", settings.map((own) => [own, settingName(own.split("/"))]), setting, (own) => change({ setting: own })),
-          choice("Cost", Object.entries(DATA.costs), cost, (name) => change({ cost: name })),
-          DATA.metrics.length > 1 ? choice("Metric", DATA.metrics.map((own) => [own.name, own.title]), metric.name, (name) => change({ metric: name })) : null,
-        )
-      : make("p", {}, "No fine-tuned system has a score and a difference to the untouched model yet."),
-    rows.length ? [legend(rows.map((row) => row.id)), chart] : null,
-    best.length ? make("p", { class: "lead" }, "On the Pareto front: ", best.map((row) => row.name).join(", "), ".") : null,
-    make(
-      "p",
-      { class: "note" },
-      "The dashed line joins the systems of which no other gains as much and costs less; costs within a factor of 1.25, and gains within a hundredth of the largest, count as equal. Times and memory hold for the machine that ran the cells.",
-    ),
-    make("details", { class: "numbers" }, make("summary", {}, "The numbers of this chart"), numbersTable(rows, metric, "")),
-  );
-  if (!rows.length) return;
-  const spec = adapted("tradeoff", { x: DATA.costs[cost], y: metric.title }, rows);
-  spec.width = Math.min(WIDEST, place.clientWidth - 70);
-  const mark = spec.layer[0].mark;
-  mark.interpolate = cost === "decode_sentences_per_second" ? "step-before" : "step-after";
-  draw(chart, spec, `${metric.title} against ${DATA.costs[cost]} of ${rows.length} systems; the numbers stand below.`);
 }
