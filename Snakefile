@@ -62,6 +62,7 @@ localrules:
     describe_text,
     draw_figure,
     draw_efficiency,
+    write_report_table,
 
 
 onstart:
@@ -82,6 +83,7 @@ rule all:
         f"{RESULTS}/summary.csv",
         f"{RESULTS}/text.csv",
         cells_of_studies.study_tables(CONFIGURATION),
+        write_report_table.pages(CONFIGURATION),
         f"{RESULTS}/findings.md",
         f"{RESULTS}/findings.json",
 

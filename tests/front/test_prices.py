@@ -22,6 +22,7 @@ from mtpeft.front.prices.limit import limit_lines, limited
 from mtpeft.front.prices.measured import Measured
 from mtpeft.front.prices.storage import storage_of
 from mtpeft.front.prices.work import Work, planned, search_of_rate, sizes_of
+from mtpeft.front.watch.pricing import priced
 from mtpeft.methods import options_of
 from mtpeft.methods.staged import stages_of
 from mtpeft.models import published
@@ -260,3 +261,7 @@ def test_decodings_with_experts_and_the_making_of_these_are_priced(
         assert Costs([took]).price(some.kind, some.work.times(3)).seconds == pytest.approx(21.0)
         assert Costs([took]).price(whole.kind, some.work).seconds == pytest.approx(of_decoding)
     assert "experts and their routers" in prices_text(configuration, cores=2)
+    # A sweep that is watched has a price for each record.
+    expected = priced(configuration, at_once=1, before={})
+    for own in served:
+        assert expected.seconds[str(own.folder / "served.json")] > 0 < expected.seconds[str(own.split / "experts.json")]

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.score_tables import write_tables
@@ -38,16 +39,20 @@ def study(folder: Path) -> Path:
     configuration = configuration_of("parity", "budget").named("shown")
     cells = placed_cells(configuration)
     lacking = [cell for cell in cells if cell.path.endswith((FAILED, MISSING))]
-    for pair in {cell.pair for cell in cells}:
-        rows = [SentencePair(str(place), f"Origen: {text}", text) for place, text in enumerate(SENTENCES)]
-        write_pairs(Path(reference(configuration, pair, "test")), rows)
-    for cell in cells:
-        if cell not in lacking:
-            write_cell(cell)
+    write_cells(configuration, [cell for cell in cells if cell not in lacking])
     failed = next(cell for cell in lacking if cell.path.endswith(FAILED))
     write_record(failed.folder / FAILURE, {"step": "train", "target": "", "reason": REASON, "mistake": False})
     write_results(configuration, cells, lacking)
     return folder / write_page(configuration)
+
+
+def write_cells(configuration: Configuration, cells: Sequence[Cell]) -> None:
+    """The text of the pairs of cells, and their records and translations."""
+    for pair in {pair for cell in cells for pair in cell.members}:
+        rows = [SentencePair(str(place), f"Origen: {text}", text) for place, text in enumerate(SENTENCES)]
+        write_pairs(Path(reference(configuration, pair, "test")), rows)
+    for cell in cells:
+        write_cell(cell)
 
 
 def write_results(configuration: Configuration, cells: Sequence[Cell], lacking: Sequence[Cell]) -> None:
@@ -72,12 +77,18 @@ def write_cell(cell: Cell) -> None:
     train = train_record(cell, best_step=10, status=status)
     train["dev_history"] = [{"step": 0.0, "score": 20.0}, {"step": 10.0, "score": 40.0}, {"step": 20.0, "score": 39.0}]
     write(cell.folder / "train.json", train)
-    write(cell.folder / "decode.json", decode_record(cell, status=status))
-    drawn = random.Random(cell.path)
-    kept = KEPT[cell.method] - 0.5 * (0.2 - SHARES.get(cell.budget, 0.2))
-    lines = [" ".join(word for word in text.split() if drawn.random() < kept) for text in SENTENCES]
-    lines[0] = HOSTILE
-    write_lines(cell.folder / "hypotheses" / "test.txt", lines)
+    for measured in cell.measured:
+        write(measured.folder / "decode.json", decode_record(cell, status=status))
+        drawn = random.Random(f"{cell.path} {measured.pair}")
+        kept = KEPT[cell.method] - 0.5 * (0.2 - SHARES.get(cell.budget, 0.2))
+        lines = [" ".join(word for word in text.split() if drawn.random() < kept) for text in SENTENCES]
+        lines[0] = HOSTILE
+        write_lines(measured.folder / "hypotheses" / "test.txt", lines)
+        write(measured.folder / "score.json", score_record(cell, lines, status))
+
+
+def score_record(cell: Cell, lines: Sequence[str], status: str) -> dict[str, Any]:
+    """The record of translations, scored as the step does it."""
     test_sets = {}
     if status == "ok":
         measured = {name: METRICS[name].measure(lines, SENTENCES, "en") for name in ALWAYS}
@@ -92,4 +103,4 @@ def write_cell(cell: Cell) -> None:
     record = ScoreRecord(
         cell=cell.named, status=status, params={}, decoded_sha256="", references={}, versions={}, test_sets=test_sets
     )
-    write(cell.folder / "score.json", record.model_dump())
+    return record.model_dump()

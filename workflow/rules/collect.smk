@@ -3,7 +3,7 @@
 Needs: train.json, decode.json and score.json of cells, records of further metrics where they are asked for; text and
 token arrays of the test sets.
 Makes: in results/<study file>/: scores.csv, costs.csv and summary.csv of all cells; the same of each study in
-tables/<study>/, with others.csv where it scores other pairs; text.csv.
+tables/<study>/, with others.csv where it scores other pairs, and summary.html for the report; text.csv.
 """
 
 
@@ -84,6 +84,30 @@ use rule summarise_all as summarise with:
     priority: FIRST
     params:
         params=params_of("summarise"),
+
+
+rule write_report_table:
+    """The summary of a study as a page for the report."""
+    input:
+        inputs_of("write_report_table"),
+    output:
+        report(
+            f"{RESULTS}/tables/{{study}}/summary.html",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"study": "{study}"},
+        ),
+    log:
+        f"logs/{STUDY_FILE}/write_report_table/{{study}}.log",
+    benchmark:
+        f"benchmarks/{STUDY_FILE}/write_report_table/{{study}}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        params=params_of("write_report_table"),
+        inputs=options_of("write_report_table"),
+    shell:
+        "exec python -m mtpeft write_report_table --params {params.params:q} {params.inputs} --page {output:q} > {log:q} 2>&1"
 
 
 rule summarise_others:

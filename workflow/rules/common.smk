@@ -27,10 +27,11 @@ from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.study_file import study_name
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
+from mtpeft.core.provenance import versions
 from mtpeft.front import verify
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.steps import base_models, cells_of_studies, decontaminate_pair, draw_figure, encode_pair, install_metric
-from mtpeft.steps import install_mtdata, paths, pretrain, score_with_metric, take_in_metric
+from mtpeft.steps import install_mtdata, paths, pretrain, score_with_metric, take_in_metric, write_report_table
 from mtpeft.steps.cells_of_studies import FIRST
 from mtpeft.steps.command import as_options, params_argument
 from mtpeft.steps.step import STEPS, flat

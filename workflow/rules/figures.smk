@@ -5,8 +5,10 @@ summary.csv.
 Makes: beside them figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
-# The captions of the report say what each figure is about; they read it here.
+# The captions of the report say what each figure is about; they read it here, and its first page reads the versions.
 config["captions"] = draw_figure.captions(CONFIGURATION)
+if compat.is_main_process(workflow):
+    config["versions"] = ", ".join(f"{name} {version}" for name, version in versions().items())
 
 for label in CONFIGURATION.studies:
 

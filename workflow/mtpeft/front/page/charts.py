@@ -25,17 +25,17 @@ SHAPES = {
     "h": "M0,-1L0.87,-0.5L0.87,0.5L0,1L-0.87,0.5L-0.87,-0.5Z",
     "H": "M-1,0L-0.5,-0.87L0.5,-0.87L1,0L0.5,0.87L-0.5,0.87Z",
     "8": "M-0.38,-0.92L0.38,-0.92L0.92,-0.38L0.92,0.38L0.38,0.92L-0.38,0.92L-0.92,0.38L-0.92,-0.38Z",
-    "_": "stroke",
+    "_": "M-1,-0.2H1V0.2H-1Z",
 }
 """Vega's shapes for the markers of the static figures; paths lie in a square from -1 to 1."""
-X_SCALES = {"log": ("quantitative", "log"), "linear": ("quantitative", "linear"), "names": ("nominal", "point")}
+X_KINDS = ("log", "linear", "names")
 TIPS = ("method", "budget", "setting", "score", "full", "none", "seeds", "cost")
 DATA = "rows"
 
 
 def specifications(styles: Mapping[str, Style]) -> dict[str, Any]:
     """All specifications, as JSON has them: scores on each kind of x axis, the trade-off, and dev scores."""
-    scores = {f"scores_{kind}": _scores(kind, styles) for kind in X_SCALES}
+    scores = {f"scores_{kind}": _scores(kind, styles) for kind in X_KINDS}
     return {**scores, "tradeoff": _tradeoff(styles), "curve": _curve()}
 
 
@@ -57,15 +57,14 @@ def _tips() -> list[Any]:
     return [alt.Tooltip(f"{name}:N", title=name) for name in TIPS]
 
 
-def _x(kind: str) -> Any:
+def _x(kind: str) -> list[Any]:
+    """The x axis; on one of names, methods stand beside each other."""
     import altair as alt
 
-    type_, scale = X_SCALES[kind]
-    axis = alt.X("x", type=type_)
     if kind == "names":
-        return axis.axis(labelAngle=0)
-    more = {} if scale == "log" else {"zero": False}
-    return axis.scale(type=scale, nice=False, padding=18, **more).axis(tickCount=5, grid=False)
+        return [alt.X("x:N").axis(labelAngle=0), alt.XOffset("method:N")]
+    more = {} if kind == "log" else {"zero": False}
+    return [alt.X("x:Q").scale(type=kind, nice=False, padding=18, **more).axis(tickCount=5, grid=False)]
 
 
 def _scores(kind: str, styles: Mapping[str, Style]) -> dict[str, Any]:
@@ -75,13 +74,13 @@ def _scores(kind: str, styles: Mapping[str, Style]) -> dict[str, Any]:
     colour, shape = _appearance(styles)
     base = alt.Chart(alt.NamedData(DATA))
     y = alt.Y("y:Q").scale(zero=False)
-    measured = base.transform_filter("isValid(datum.y) && !datum.flat")
+    measured = base.transform_filter("isValid(datum.y) && !datum.flat && !datum.seed")
     order = alt.Order("x:Q") if kind != "names" else alt.Order("method:N")
-    line = measured.mark_line(strokeWidth=1.2, opacity=0.7).encode(_x(kind), y, colour, alt.Detail("line:N"), order)
+    line = measured.mark_line(strokeWidth=1.2, opacity=0.7).encode(*_x(kind), y, colour, alt.Detail("line:N"), order)
     ends = alt.Y("low:Q").scale(zero=False), alt.Y2("high:Q")
-    bars = measured.mark_rule(strokeWidth=1.4).encode(_x(kind), *ends, colour)
+    bars = measured.mark_rule(strokeWidth=1.4).encode(*_x(kind), *ends, colour)
     points = measured.mark_point(size=110, filled=True, opacity=1).encode(
-        _x(kind), y, colour, shape, tooltip=_tips(), key=alt.Key("key:N")
+        *_x(kind), y, colour, shape, tooltip=_tips(), key=alt.Key("key:N")
     )
     flat = (
         base.transform_filter("isValid(datum.y) && datum.flat")
@@ -91,14 +90,19 @@ def _scores(kind: str, styles: Mapping[str, Style]) -> dict[str, Any]:
     gaps = (
         base.transform_filter("!isValid(datum.y)")
         .mark_text(text="\N{MULTIPLICATION X}", fontSize=12, dy=-7)
-        .encode(_x(kind), alt.Y(value="height"), colour, tooltip=_tips())
+        .encode(*_x(kind), alt.Y(value="height"), colour, tooltip=_tips())
     )
     named = (
         base.transform_filter("isValid(datum.y) && datum.flat")
         .mark_text(align="left", dx=4, dy=-7, fontSize=11)
         .encode(y, alt.X(value=0), alt.Text("method:N"), colour)
     )
-    layers = [flat, named, gaps, bars, points] if kind == "names" else [flat, named, gaps, line, bars, points]
+    seeds = (
+        base.transform_filter("datum.seed")
+        .mark_point(size=16, filled=True, opacity=0.75)
+        .encode(*_x(kind), y, colour, tooltip=_tips())
+    )
+    layers = [flat, named, gaps, *([] if kind == "names" else [line]), bars, seeds, points]
     panel = alt.Facet("panel:N", title=None, header=alt.Header(labelFontWeight="bold", labelAnchor="start"))
     chart = alt.layer(*layers).properties(width=300, height=230)
     return chart.facet(facet=panel, columns=2).to_dict()
@@ -110,7 +114,7 @@ def _tradeoff(styles: Mapping[str, Style]) -> dict[str, Any]:
 
     colour, shape = _appearance(styles)
     base = alt.Chart(alt.NamedData(DATA))
-    x = alt.X("x:Q").scale(type="log", nice=False, padding=40).axis(tickCount=5, format="~s")
+    x = alt.X("x:Q").scale(type="log", nice=False, padding=40).axis(tickCount=5, format="~s", grid=False)
     y = alt.Y("y:Q").scale(zero=False, padding=14)
     front = base.transform_filter("datum.front").mark_line(strokeWidth=1.5, strokeDash=[5, 3], interpolate="step-after")
     front = front.encode(x, y, alt.Order("x:Q"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtpeft.analysis.csv_files import rows_of
 from mtpeft.analysis.findings.records import FindingsRecord
-from mtpeft.analysis.read_tables import System, read_systems
+from mtpeft.analysis.read_tables import System, on_group, read_systems
 from mtpeft.analysis.score_tables import MISSING
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.metrics import metrics_of
@@ -43,6 +43,12 @@ class ScoredCell:
     reason: str
     scores: TableRow
     costs: TableRow
+
+    @property
+    def method(self) -> str:
+        """The method, with the group of pairs that the cell was trained on, as the summary has it."""
+        own = self.on.cell
+        return on_group(own.method, own.pair) if own.is_group else own.method
 
     @property
     def key(self) -> str:

@@ -58,6 +58,8 @@ class Compared:
 def compare(setting: SettingKey, cells: Sequence[MeasuredCell]) -> Compared:
     """Compare the systems of a setting in the default metric: any two at each budget, and all with the best."""
     scored = _scored(cells)
+    if len(scored) < 2:
+        return Compared([], None, {})
     stream = f"{setting[1]} {setting[3]}"
     resampled = {"sentences": _sentences(cells), "stream": stream}
     tuned = {key: own for key, own in scored.items() if key[0] not in REFERENCE_ROWS and key[1] != ANY}
@@ -92,17 +94,27 @@ def _sentences(cells: Sequence[MeasuredCell]) -> int:
 
 
 def _scored(cells: Sequence[MeasuredCell]) -> dict[SystemKey, Scored]:
-    """Scores of the systems, resampled; cells that were scored on another number of sentences are left out."""
-    runs: dict[SystemKey, dict[str, np.ndarray]] = {}
-    for cell in cells:
-        if DEFAULT_METRIC in cell.statistics and len(cell.statistics[DEFAULT_METRIC]) == _sentences(cells):
-            own = cell.cell.on.cell
-            runs.setdefault((own.method, own.budget), {})[own.seed] = cell.statistics[DEFAULT_METRIC]
-    if not runs:
+    """Scores of the systems, resampled; cells that were scored on another number of sentences are left out.
+
+    All cells are scored together, since to unpack the draws takes longer than to use them.
+    """
+    sentences = _sentences(cells)
+    runs = {
+        (cell.cell.method, cell.cell.on.cell.budget, cell.cell.on.cell.seed): cell.statistics[DEFAULT_METRIC]
+        for cell in cells
+        if len(cell.statistics.get(DEFAULT_METRIC, ())) == sentences > 0
+    }
+    systems: dict[SystemKey, list[int]] = {}
+    ordered = sorted(runs)
+    for place, (method, budget, _) in enumerate(ordered):
+        systems.setdefault((method, budget), []).append(place)
+    if len(systems) < 2:
         return {}
-    weights = sentence_weights(_sentences(cells), FEWEST_FOR_TESTS)
-    score = METRICS[DEFAULT_METRIC].corpus_score
+    seeds = [seed for *_, seed in ordered]
+    weights = sentence_weights(sentences, FEWEST_FOR_TESTS)
+    statistics = np.stack([runs[key] for key in ordered])
+    every = score_runs(statistics, seeds, weights, METRICS[DEFAULT_METRIC].corpus_score)
     return {
-        key: score_runs(np.stack([own[seed] for seed in sorted(own)]), sorted(own), weights, score)
-        for key, own in runs.items()
+        key: Scored(tuple(seeds[place] for place in places), every.observed[places], every.resampled[:, places])
+        for key, places in systems.items()
     }

@@ -46,7 +46,7 @@ def payload(results: Results) -> dict[str, Any]:
         "costs": dict(COSTS),
         "studies": [_study(label, study) for label, study in configuration.studies.items()],
         "pairs": _pairs(configuration, results),
-        "sizes": list(configuration.sizes),
+        "sizes": {label: size.pairs for label, size in configuration.sizes.items()},
         "budgets": dict(configuration.budgets),
         "methods": {method: vars(style) for method, style in styles_of(results).items()},
         "systems": table(_system(results, place) for place in range(len(results.systems[DEFAULT_METRIC]))),
@@ -57,7 +57,7 @@ def payload(results: Results) -> dict[str, Any]:
 def styles_of(results: Results) -> Mapping[str, Style]:
     """Colour, marker and name of each method, as the figures have them."""
     systems = results.systems[DEFAULT_METRIC]
-    return method_styles([*(system.method for system in systems), *(cell.on.cell.method for cell in results.cells)])
+    return method_styles([*(system.method for system in systems), *(cell.method for cell in results.cells)])
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

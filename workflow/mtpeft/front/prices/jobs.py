@@ -147,16 +147,13 @@ def _serving(configuration: Configuration, study: str, cell: Cell) -> Iterator[t
     served = [Served(cell, name, active) for active in active_experts(configuration)]
     current = [served_records_now(configuration, own) for own in served]
     if "split_experts" not in current[0]:
-        work = making_experts(configuration, cell)
-        yield "split_experts", Job(f"the experts of {cell.path}", study, cell.model, kind, work)
+        work, made = making_experts(configuration, cell), (str(served[0].split / "experts.json"),)
+        yield "split_experts", Job(f"the experts of {cell.path}", study, cell.model, kind, work, makes=made)
     for own, records in zip(served, current, strict=True):
         if "decode_with_experts" not in records:
-            work = _decoded(configuration, cell.model, cell.pair)
-            with_experts = replace(kind, with_experts=True)
-            yield (
-                "decode_with_experts",
-                Job(f"{cell.path} with {own.active} experts", study, cell.model, with_experts, work),
-            )
+            work, made = _decoded(configuration, cell.model, cell.pair), (str(own.folder / "served.json"),)
+            told, with_experts = f"{cell.path} with {own.active} experts", replace(kind, with_experts=True)
+            yield "decode_with_experts", Job(told, study, cell.model, with_experts, work, makes=made)
 
 
 def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | None:

@@ -15,9 +15,11 @@ function drawAnswer(place) {
 // ---------------------------------------------------------------- which method to take
 
 function choiceBlock() {
-  const options = DATA.choices.map((own, place) => [String(place), settingName(own.setting)]);
+  const options = DATA.choices.map((own, place) => [String(place), choiceName(own)]);
   const wanted = view().params.get("setting");
-  const place = Math.max(0, DATA.choices.findIndex((own) => own.setting.join("/") === wanted));
+  const known = DATA.choices.findIndex((own) => own.setting.join("/") === wanted);
+  const most = Math.max(...DATA.choices.map((own) => own.of));
+  const place = known >= 0 ? known : DATA.choices.findIndex((own) => own.of === most);
   const picked = DATA.choices[place];
   return make(
     "section",
@@ -29,6 +31,11 @@ function choiceBlock() {
     choiceSentences(picked),
     choiceTable(picked),
   );
+}
+
+function choiceName(own) {
+  const pairs = own.pairs ? `${own.pairs.toLocaleString("en")} pairs of ` : "";
+  return `${pairs}${settingName([own.setting[0], own.setting[1], pairs ? "" : own.setting[2], own.setting[3]])}`;
 }
 
 function systemOf(setting, [method, budget]) {
@@ -53,9 +60,9 @@ function choiceSentences(picked) {
     make(
       "p",
       { class: "lead" },
-      picked.pairs ? `With ${picked.pairs.toLocaleString("en")} training pairs (${settingName(picked.setting)}), ` : `For ${settingName(picked.setting)}, `,
+      `${picked.pairs ? "With" : "For"} ${choiceName(picked)}, `,
       make("b", {}, systemName(...picked.best)),
-      ` has the best score of ${picked.of} fine-tuned systems: ${metric.title} ${score(best)}. It costs ${costsInWords(best)}.`,
+      ` has the best score of ${picked.of} fine-tuned systems: ${metric.title} ${score(best)}. It ${costsInWords(best)}.`,
     ),
   ];
   if (!isSame) {
@@ -67,7 +74,7 @@ function choiceSentences(picked) {
         make("b", {}, systemName(...picked.cheapest)),
         ` stores least: ${metric.title} ${score(cheap)}`,
         behind ? `, ${fixed(Math.abs(behind[2]), 1)} from the best (95 % interval ${fixed(behind[3], 1)} to ${fixed(behind[4], 1)})` : "",
-        `. It costs ${costsInWords(cheap)}.`,
+        `. It ${costsInWords(cheap)}.`,
       ),
     );
   }
@@ -120,14 +127,14 @@ function findingBlock() {
   ];
 }
 
+const SAID = 3;
 const SIGN = { supported: "\u2713", refuted: "\u2717", undecided: "?" };
 
 function oneFinding(finding) {
   const measured = finding.members.filter((member) => member.effect !== null);
-  const first = measured[0];
-  const said = first
-    ? `${first.member}: effect ${first.effect} (95 % interval ${first.interval})${measured.length > 1 ? `, and ${measured.length - 1} more` : ""}.`
-    : "Nothing could be measured yet.";
+  const said = measured.slice(0, SAID).map((member) => `${member.member}: ${member.effect} (95 % interval ${member.interval}), ${member.verdict}.`);
+  if (measured.length > SAID) said.push(`${measured.length - SAID} more below.`);
+  if (!measured.length) said.push("Nothing could be measured yet: cells are missing.");
   const rows = finding.members.map((member) => [
     member.member,
     member.effect ?? DASH,
@@ -145,7 +152,7 @@ function oneFinding(finding) {
       ` ${finding.scope}`,
     ),
     make("p", { class: "statement" }, finding.statement.replaceAll("`", "")),
-    make("p", {}, finding.reason ? `Not tested: ${finding.reason}.` : said),
+    make("ul", { class: "said-of" }, (finding.reason ? [`Not tested: ${finding.reason}.`] : said).map((line) => make("li", {}, line))),
     make("p", { class: "links" }, make("a", { href: chartOf(finding) }, "chart"), " ", make("a", { href: cellsOf(finding) }, "cells")),
     make(
       "details",

@@ -1,14 +1,16 @@
 "use strict";
 // The table of all cells: sorted and searched by DataTables, filtered by the page, downloaded as it is shown.
 
-const CELL_COLUMNS = [
+const FIRST_COLUMNS = [
   ["scored_pair", "pair"],
-  ["model", "model"],
   ["size", "size"],
   ["method", "method"],
   ["budget", "budget"],
+];
+const NEXT_COLUMNS = [
   ["seed", "seed"],
   ["status", "state"],
+  ["model", "model"],
 ];
 const NUMBER_COLUMNS = [
   ["budget_achieved", "share", percent],
@@ -28,7 +30,7 @@ function shownCells() {
 
 function columnsOfCells() {
   const scores = DATA.metrics.map((metric) => [metric.name, metric.title, (value) => fixed(value, metric.digits)]);
-  return [...CELL_COLUMNS, ...scores, ...NUMBER_COLUMNS];
+  return [...FIRST_COLUMNS, ...scores, ...NEXT_COLUMNS, ...NUMBER_COLUMNS];
 }
 
 function drawCells(place) {
@@ -48,7 +50,7 @@ function drawCells(place) {
     make("div", { class: "scroll cells", tabindex: "0", role: "region", "aria-label": "Table of cells" }, table),
   );
   cellTable = new jQuery.fn.dataTable.Api(jQuery(table).DataTable(tableOptions(rows)));
-  cellTable.on("order", () => remember({ sort: cellTable.order().map(([column, way]) => `${column}.${way}`).join(",") }));
+  cellTable.on("order", () => remember({ sort: cellTable.order().map(([place, way]) => `${columnsOfCells()[place][0]}.${way}`).join(",") }));
   cellTable.on("search", () => remember({ find: cellTable.search() || null }));
 }
 
@@ -59,8 +61,11 @@ function remember(changes) {
 
 function tableOptions(rows) {
   const columns = columnsOfCells();
-  const metric = columns.findIndex(([name]) => name === DATA.default_metric);
-  const sort = view().params.get("sort")?.split(",").map((own) => own.split(".")) ?? [[metric, METRIC[DATA.default_metric].better === "higher" ? "desc" : "asc"]];
+  const placeOf = (wanted) => columns.findIndex(([name]) => name === wanted);
+  const best = METRIC[DATA.default_metric].better === "higher" ? "desc" : "asc";
+  const asked = (view().params.get("sort") ?? "").split(",").map((own) => own.split("."));
+  const known = asked.filter(([name, way]) => placeOf(name) >= 0 && ["asc", "desc"].includes(way));
+  const sort = known.length ? known : [[DATA.default_metric, best]];
   return {
     data: rows,
     columns: columns.map(([name, title, write], place) => ({
@@ -72,7 +77,7 @@ function tableOptions(rows) {
       render: (value, kind, row) => cellText(name, value, kind, write, place, row),
       createdCell: place ? undefined : (cell, value, row) => fill(cell, make("a", { href: cellAddress(row) }, pairName(value))),
     })),
-    order: sort.map(([column, way]) => [Number(column), way]),
+    order: sort.map(([name, way]) => [placeOf(name), way]),
     search: { search: view().params.get("find") ?? "" },
     pageLength: PAGE_LENGTH,
     lengthMenu: [PAGE_LENGTH, 100, 500],
@@ -90,7 +95,7 @@ function cellText(name, value, kind, write, place, row) {
   if (kind === "sort" || kind === "type") return name === "budget" ? (row.budget_achieved ?? DATA.budgets[value] ?? 2) : (value ?? (write ? null : ""));
   if (value === null || value === undefined) return "";
   if (name === "status") return escape(row.reason ? `${value}: ${row.reason}` : value);
-  if (name === "method") return escape(methodName(value));
+  if (name === "method") return escape(methodName(methodOf(row)));
   if (name === "scored_pair") return escape(`${pairName(value)} ${value}`);
   if (name === "budget") return escape(value === "any" ? DASH : value in DATA.budgets ? `${percent(DATA.budgets[value])}` : value);
   return escape(write ? write(value) : value === "any" ? DASH : value);

@@ -7,7 +7,9 @@ const SCALE_OF_AXIS = { share: "log", pairs: "log", distance: "linear", model: "
 const MOST_PANELS = 12;
 const PANEL_WIDTH = 320;
 const WIDEST = 860;
-const APART = 0.07;
+const APART = 0.07; // between points at one place, as a share of their place, on an axis of this span or more
+const WIDE_SPAN = 4;
+const BLACK = "#000000";
 const LEAST_CONTRAST = 3;
 const ERRORS_ALONE = 1; // of Vega’s levels: it warns of every layer that has no rows
 
@@ -34,6 +36,7 @@ function isDark() {
 // The colour of the static figures; on a dark background lightened as far as needed to be seen.
 function seen(colour) {
   if (!isDark()) return colour;
+  if (colour === BLACK) return cssColour("--ink");
   const background = channels(cssColour("--background"));
   let rgb = channels(colour);
   while (contrast(rgb, background) < LEAST_CONTRAST + 1) rgb = rgb.map((own) => Math.min(255, own + 12));
@@ -86,8 +89,8 @@ async function draw(place, spec, description) {
 
 function drawCharts(place) {
   const params = view().params;
-  const study = DATA.studies.find((own) => own.label === params.get("study")) ?? null;
-  const axis = params.get("axis") in AXES ? params.get("axis") : (study ?? DATA.studies[0])?.axis ?? "share";
+  const study = params.get("study") === "all" ? null : DATA.studies.find((own) => own.label === params.get("study")) ?? DATA.studies[0];
+  const axis = params.get("axis") in AXES ? params.get("axis") : study?.axis ?? "share";
   const metric = METRIC[params.get("metric")] ?? METRIC[study?.metric] ?? METRIC[DATA.default_metric];
   const value = params.get("value") in VALUES ? params.get("value") : "score";
   const found = systemRows(axis, metric, value, study);
@@ -101,7 +104,7 @@ function drawCharts(place) {
     make(
       "div",
       { class: "controls" },
-      choice("Study", [["", "all"], ...DATA.studies.map((own) => [own.label, own.label])], study?.label ?? "", (label) => change({ study: label, axis: null, metric: null })),
+      choice("Study", [...DATA.studies.map((own) => [own.label, own.label]), ["all", "all"]], study?.label ?? "all", (label) => change({ study: label, axis: null, metric: null })),
       choice("Against", Object.entries(AXES), axis, (name) => change({ axis: name })),
       DATA.metrics.length > 1 ? choice("Metric", DATA.metrics.map((own) => [own.name, own.title]), metric.name, (name) => change({ metric: name })) : null,
       choice("Show", Object.entries(VALUES), value, (name) => change({ value: name })),
@@ -113,7 +116,7 @@ function drawCharts(place) {
     make(
       "p",
       { class: "note" },
-      "Bars are 95 % intervals over test sentences and, where there are several, seeds. Dashed lines are systems that have no place on the axis. Points at one place are set apart a little. \u2715 stands for a system without a score. A click on a point lists its cells.",
+      "Bars are 95 % intervals over test sentences and, where there are several, seeds. Small dots are single seeds. Dashed lines are systems that have no place on the axis. Points at one place are set apart a little. \u2715 stands for a system without a score. A click on a point lists its cells.",
     ),
     make("details", { class: "numbers" }, make("summary", {}, "The numbers of this chart"), numbersTable(rows, metric, axis)),
   );
@@ -125,7 +128,7 @@ function drawCharts(place) {
   spec.spec.width = columns === 1 ? Math.min(kept.size === 1 ? WIDEST : PANEL_WIDTH + 60, place.clientWidth - 80) : Math.floor((place.clientWidth - 70) / columns) - 28;
   if (kept.size === 1) spec.spec.height = 340;
   for (const layer of spec.spec.layer) if (axis === "share" && layer.encoding.x?.field) layer.encoding.x.axis.format = "~p";
-  draw(chart, spec, `${metric.title} against ${AXES[axis].toLowerCase()}, ${rows.length} values in ${kept.size} panels; the numbers stand below.`);
+  draw(chart, spec, `${metric.title} against ${AXES[axis].toLowerCase()}, ${rows.filter((row) => !row.seed).length} values in ${kept.size} panels; the numbers stand below.`);
 }
 
 function inStudy(system, study) {
@@ -143,7 +146,7 @@ function inStudy(system, study) {
 
 function placeOn(axis, system) {
   if (axis === "share") return system.share ?? DATA.budgets[system.budget] ?? (system.budget === "all" ? 1 : null);
-  if (axis === "pairs") return system.pairs;
+  if (axis === "pairs") return system.pairs || (DATA.sizes[system.size] ?? null);
   if (axis === "distance") return DATA.pairs[system.pair]?.distance ?? null;
   return system.model === "any" ? null : system.model;
 }
@@ -153,14 +156,21 @@ function isFlat(axis, system) {
   return (axis === "pairs" && system.size === "any") || (axis === "model" && system.model === "any");
 }
 
+// Whether a system stands in the panels of every value of a dimension: full fine-tuning has no budget, say.
+function isWild(system, name) {
+  return system[name] === "any" || (name === "budget" && ["all", "native"].includes(system[name]));
+}
+
 // The rows of the chart; a system that holds in several panels stands in each of them.
 function systemRows(axis, metric, value, study) {
   const column = `${metric.name}:${value}`;
   const systems = SYSTEMS.filter((own) => passes(own) && inStudy(own, study));
-  const dimensions = ["pair", "model", "size", "test_set"].filter((name) => !({ pairs: ["size"], distance: ["pair"], model: ["model"] }[axis] ?? []).includes(name));
-  const own = systems.filter((system) => dimensions.every((name) => system[name] !== "any"));
+  const placed = { share: "budget", pairs: "size", distance: "pair", model: "model" }[axis];
+  const hasBudgets = systems.some((system) => !isWild(system, "budget"));
+  const dimensions = ["pair", "model", "size", "budget", "test_set"].filter((name) => name !== placed && (name !== "budget" || hasBudgets));
+  const own = systems.filter((system) => dimensions.every((name) => !isWild(system, name)));
   const telling = dimensions.filter((name) => new Set(own.map((system) => system[name])).size > 1);
-  const panelOf = (system) => telling.map((name) => (name === "pair" ? pairName(system[name]) : system[name])).join(", ") || settingName([own[0]?.model, own[0]?.pair, axis === "pairs" ? "" : own[0]?.size, "test"]);
+  const panelOf = (system) => telling.map((name) => valueName(name, system[name])).join(", ") || dimensions.filter((name) => name !== "test_set" && name !== "budget" && own.length).map((name) => valueName(name, own[0][name])).join(", ");
   const panels = new Map();
   for (const system of own) if (!panels.has(panelOf(system))) panels.set(panelOf(system), system);
   const rows = [];
@@ -174,8 +184,9 @@ function systemRows(axis, metric, value, study) {
     if (!flat && (x === null || x === undefined)) continue;
     if (flat && !ends) continue;
     for (const [panel, example] of panels) {
-      if (!dimensions.every((name) => system[name] === "any" || system[name] === example[name])) continue;
-      rows.push(chartRow(system, { panel, x, flat, ends, metric }));
+      if (!dimensions.every((name) => isWild(system, name) || system[name] === example[name])) continue;
+      rows.push(chartRow(system, { panel, x, flat, ends, metric, line: system.method }));
+      if (value === "score" && system.seeds > 1 && !flat) rows.push(...seedRows(system, { panel, x, flat, metric, line: "" }));
       if (axis === "share" && system.budget === "all" && ends && !flat) rows.push({ ...chartRow(system, { panel, x, flat: true, ends, metric }) });
     }
   }
@@ -183,6 +194,24 @@ function systemRows(axis, metric, value, study) {
   const scored = new Set(rows.filter((row) => row.y !== null && !row.flat).map((row) => row.panel));
   const order = (panel) => `${scored.has(panel) ? 0 : 1} ${panel}`;
   return { rows, gaps, panels: [...panels.keys()].sort((one, other) => order(one).localeCompare(order(other))) };
+}
+
+const cellsOfSystem = new Map();
+for (const cell of CELLS) {
+  const key = [cell.model, cell.scored_pair, cell.size, methodOf(cell), cell.budget, cell.test_set].join("/");
+  cellsOfSystem.set(key, [...(cellsOfSystem.get(key) ?? []), cell]);
+}
+
+// A row for each seed of a system, with its own score.
+function seedRows(system, more) {
+  const cells = cellsOfSystem.get([system.model, system.pair, system.size, system.method, system.budget, system.test_set].join("/")) ?? [];
+  return cells
+    .filter((cell) => cell[more.metric.name] !== null)
+    .map((cell) => {
+      const own = cell[more.metric.name];
+      const score = `seed ${cell.seed}: ${fixed(own, more.metric.digits)}`;
+      return { ...chartRow(system, { ...more, ends: [own, own, own] }), seed: true, score, address: cellAddress(cell).slice(1) };
+    });
 }
 
 // Points of several methods at one place are set apart a little, as in print.
@@ -193,10 +222,12 @@ function setApart(rows) {
     const key = `${row.panel}/${Number(row.x.toPrecision(2))}`;
     at.set(key, (at.get(key) ?? new Set()).add(row.id));
   }
+  const span = Math.log(Math.max(...rows.map((row) => row.x ?? 0)) / Math.min(...rows.map((row) => row.x ?? Infinity)));
+  const apart = APART * Math.min(1, span / WIDE_SPAN);
   for (const row of rows.filter((own) => !own.flat)) {
     const here = methods.filter((method) => at.get(`${row.panel}/${Number(row.x.toPrecision(2))}`).has(method));
     row.exact = row.x;
-    row.x *= Math.exp(APART * (here.indexOf(row.id) - (here.length - 1) / 2));
+    row.x *= Math.exp(apart * (here.indexOf(row.id) - (here.length - 1) / 2));
   }
 }
 
@@ -211,7 +242,6 @@ function chartRow(system, { panel, x, flat, ends, metric, ...more }) {
     high: ends ? ends[2] : null,
     id: system.method,
     key: [system.model, system.pair, system.size, system.method, system.budget, panel].join("/"),
-    line: `${system.method}/${x === system.share ? "" : system.budget}/${system.size}`,
     method: methodName(system.method),
     name: systemName(system.method, system.budget),
     budget: budgetName(system.budget) || DASH,
@@ -239,7 +269,7 @@ function gapNote(gaps) {
 }
 
 function numbersTable(rows, metric, axis) {
-  const own = rows.filter((row) => !row.flat || axis !== "share" || row.x === null || row.x === undefined || row.id !== "full");
+  const own = rows.filter((row) => !row.seed && (!row.flat || axis !== "share" || row.x === null || row.x === undefined || row.id !== "full"));
   return plainTable(
     "Numbers of the chart",
     ["system", "setting", "trained share", metric.title, `${MINUS} full`, `${MINUS} untouched`, "seeds"],
@@ -249,7 +279,7 @@ function numbersTable(rows, metric, axis) {
 
 // ---------------------------------------------------------------- legend
 
-const SHAPE_PATHS = { circle: "M5,0A5,5,0,1,1,-5,0A5,5,0,1,1,5,0Z", square: "M-4.5,-4.5h9v9h-9Z", "triangle-up": "M0,-5.5L5.5,4.5H-5.5Z", "triangle-down": "M0,5.5L5.5,-4.5H-5.5Z", "triangle-left": "M-5.5,0L4.5,5.5V-5.5Z", "triangle-right": "M5.5,0L-4.5,5.5V-5.5Z", diamond: "M0,-6L5,0L0,6L-5,0Z", cross: "M-5.5,-2H-2V-5.5H2V-2H5.5V2H2V5.5H-2V2H-5.5Z", stroke: "M-6,-1H6V1H-6Z" };
+const SHAPE_PATHS = { circle: "M5,0A5,5,0,1,1,-5,0A5,5,0,1,1,5,0Z", square: "M-4.5,-4.5h9v9h-9Z", "triangle-up": "M0,-5.5L5.5,4.5H-5.5Z", "triangle-down": "M0,5.5L5.5,-4.5H-5.5Z", "triangle-left": "M-5.5,0L4.5,5.5V-5.5Z", "triangle-right": "M5.5,0L-4.5,5.5V-5.5Z", diamond: "M0,-6L5,0L0,6L-5,0Z", cross: "M-5.5,-2H-2V-5.5H2V-2H5.5V2H2V5.5H-2V2H-5.5Z", };
 
 // The methods in a chart; each button shows its method alone, or all again.
 function legend(methods) {

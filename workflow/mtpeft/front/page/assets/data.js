@@ -124,12 +124,16 @@ function percent(share) {
   return share === null || share === undefined ? DASH : `${Number((100 * share).toPrecision(3))}\u00a0%`;
 }
 
+function bytes(value) {
+  return value === null || value === undefined ? DASH : `${short(value)}${Math.abs(value) < 1e3 ? "\u00a0" : ""}B`;
+}
+
 const COST_IN_WORDS = {
-  trained_parameters: (value) => `${short(value)} parameters`,
-  stored_bytes: (value) => `${short(value)}B stored`,
-  peak_memory_mb: (value) => `${short(value * 1e6)}B of memory`,
-  train_seconds: (value) => `${duration(value)} of training`,
-  decode_sentences_per_second: (value) => `${short(value)} sentences/s`,
+  trained_parameters: (value) => `trains ${short(value)} parameters`,
+  stored_bytes: (value) => `stores ${bytes(value)}`,
+  peak_memory_mb: (value) => `takes ${bytes(value * 1e6)} of memory`,
+  train_seconds: (value) => `trains for ${duration(value)}`,
+  decode_sentences_per_second: (value) => `decodes ${short(value)} sentences/s`,
 };
 
 function duration(seconds) {
@@ -141,6 +145,11 @@ function duration(seconds) {
 
 function methodName(method) {
   return DATA.methods[method]?.name ?? method;
+}
+
+// The method of a cell, with the group of pairs that it was trained on, as systems have it.
+function methodOf(cell) {
+  return cell.pair === cell.scored_pair ? cell.method : `${cell.method} (${cell.pair})`;
 }
 
 function budgetName(budget) {

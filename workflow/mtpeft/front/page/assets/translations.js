@@ -14,7 +14,7 @@ async function drawCell(place) {
     fill(place, make("h2", { id: "cell-title" }, "Cell"), make("p", {}, "This study has no such cell; the table of cells has all."));
     return;
   }
-  const heading = make("h2", { id: "cell-title" }, `${systemName(cell.method, cell.budget)}, ${settingName([cell.model, cell.scored_pair, cell.size, cell.test_set])}${cell.seed === "any" ? "" : `, seed ${cell.seed}`}`);
+  const heading = make("h2", { id: "cell-title" }, `${systemName(methodOf(cell), cell.budget)}, ${settingName([cell.model, cell.scored_pair, cell.size, cell.test_set])}${cell.seed === "any" ? "" : `, seed ${cell.seed}`}`);
   const back = make("p", {}, make("a", { href: address("cells", { cell: null, with: null, order: null }) }, "\u2190 All cells"));
   if (cell.status !== "ok") {
     const why = { failed: `It failed: ${cell.reason}`, diverged: "Its training diverged, which is a result.", started: "It was begun and is not finished.", missing: "It has not been run." };
@@ -55,8 +55,8 @@ function factsOf(cell) {
     ...DATA.metrics.map((metric) => [metric.title, fixed(cell[metric.name], metric.digits)]),
     ["trained share", percent(cell.budget_achieved)],
     ["trained parameters", short(cell.trained_parameters)],
-    ["stored", `${short(cell.stored_bytes)}B`],
-    ["peak memory", `${short((cell.peak_memory_mb ?? 0) * 1e6)}B`],
+    ["stored", bytes(cell.stored_bytes)],
+    ["peak memory", bytes((cell.peak_memory_mb ?? 0) * 1e6)],
     ["training", duration(cell.train_seconds)],
     ["decoding", `${short(cell.decode_sentences_per_second)} sentences/s`],
     ["device", cell.device ?? DASH],
@@ -108,7 +108,7 @@ function othersOf(cell) {
 }
 
 function otherName(own, cell) {
-  const parts = [own.method === "none" ? "untouched" : systemName(own.method, own.budget)];
+  const parts = [own.method === "none" ? "untouched" : systemName(methodOf(own), own.budget)];
   if (own.size !== cell.size && own.size !== "any") parts.push(own.size);
   if (own.model !== cell.model && own.model !== "any") parts.push(own.model);
   if (own.seed !== "any") parts.push(`seed ${own.seed}`);

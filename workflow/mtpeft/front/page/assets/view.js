@@ -48,7 +48,7 @@ function chosen(name) {
 function values(name) {
   const found = new Set(CELLS.map((cell) => (name === "pair" ? cell.scored_pair : cell[name])));
   found.delete("any");
-  const order = { size: DATA.sizes, budget: [...Object.keys(DATA.budgets), "native", "all"], method: Object.keys(DATA.methods) }[name];
+  const order = { size: Object.keys(DATA.sizes), budget: [...Object.keys(DATA.budgets), "native", "all"], method: Object.keys(DATA.methods) }[name];
   return [...found].sort(order ? (one, other) => order.indexOf(one) - order.indexOf(other) : undefined);
 }
 
