@@ -66,8 +66,8 @@ def count_finished(cells: StudyCells, names: Iterable[str]) -> int:
 
 
 def is_scored(folders: Iterable[Path]) -> bool:
-    """Whether a cell has all its scores, given the folders of its records."""
-    return all((folder / SCORE).exists() for folder in folders)
+    """Whether a cell has all its scores and no step of it has failed since, given the folders of its records."""
+    return all((folder / SCORE).exists() and not (folder / FAILURE).exists() for folder in folders)
 
 
 def state_of_cell(folders: Sequence[Path]) -> str:
@@ -98,9 +98,12 @@ def _state_now(folder: Path) -> str:
         names = set(os.listdir(folder))
     except FileNotFoundError:
         return WAITING
+    # A step that is run again and fails leaves the score of the time before.
+    if FAILURE in names:
+        return FAILED
     if SCORE in names:
         return DIVERGED if _status_in(folder / SCORE) == b"diverged" else DONE
-    return FAILED if FAILURE in names else WAITING
+    return WAITING
 
 
 def _status_in(record: Path) -> bytes:
