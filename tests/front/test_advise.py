@@ -19,7 +19,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.front.advise.advice import GIGABYTE, Advice, advise
 from mtpeft.front.advise.answer import answer
 from mtpeft.front.advise.costs import cell_of, cost_of
-from mtpeft.front.advise.finished import EXAMPLES, Experience, read_experience, tables_in
+from mtpeft.front.advise.finished import Experience, read_experience, shipped_tables, tables_in
 from mtpeft.front.advise.held_out import LEVEL, RANDOM, SCHEMES, HeldOut, best_of
 from mtpeft.front.advise.kernel import GroupedRBF
 from mtpeft.front.advise.near import nearness_of
@@ -74,7 +74,7 @@ def advised(request: Request, folder: Path) -> Advice:
 
 @pytest.fixture(scope="module")
 def shipped() -> Experience:
-    return read_experience(tables_in(EXAMPLES), "chrf")
+    return read_experience(shipped_tables(), "chrf")
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_too_few_cells_teach_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_intervals_are_those_of_cells_that_were_as_far(request_: Request, scheme: Sequence[str]) -> None:
-    found = nearness_of(asked_in(request_), read_experience(tables_in(EXAMPLES), "chrf"))
+    found = nearness_of(asked_in(request_), read_experience(shipped_tables(), "chrf"))
     assert (found.is_near, found.schemes) == (True, tuple(scheme))
 
 
@@ -316,9 +316,9 @@ def test_a_new_size_has_updates_between_those_of_its_neighbours(pairs: int, upda
 
 def test_own_results_count_beside_the_shipped_ones(tmp_path: Path, shipped: Experience) -> None:
     own = made(tmp_path / "results" / "mine", "lora")
-    both = read_experience([*tables_in(EXAMPLES), *tables_in(own.parent)], "chrf")
+    both = read_experience([*shipped_tables(), *tables_in(own.parent)], "chrf")
     assert len(both.systems) > len(shipped.systems)
-    repeated = read_experience([*tables_in(EXAMPLES), *tables_in(EXAMPLES)], "chrf")
+    repeated = read_experience([*shipped_tables(), *shipped_tables()], "chrf")
     assert repeated.systems == shipped.systems
     assert {own.seeds for own in shipped.systems if own.name == "student/es-en/n400/full/all"} == {3}
 

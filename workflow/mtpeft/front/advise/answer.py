@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.wording import unknown
-from mtpeft.front.advise.finished import EXAMPLES, has_column, read_experience, tables_in
+from mtpeft.front.advise.finished import has_column, read_experience, shipped_tables, tables_in
 from mtpeft.front.advise.regression import require_sklearn
 from mtpeft.front.advise.request import Request, asked_in
 from mtpeft.metrics.base import METRICS
@@ -34,7 +34,7 @@ def answer(
         raise UserError(mistake)
     if to is not None and (to.exists() or to.is_symlink()):
         raise UserError(f"{to} is there already; name another file after --to.")
-    shipped = [table for table in tables_in(EXAMPLES) if has_column(table, request.metric)]
+    shipped = [table for table in shipped_tables() if has_column(table, request.metric)]
     tables = [*shipped, *(table for folder in results for table in tables_in(folder))]
     advice = advise(asked_in(request, overlays), read_experience(tables, request.metric))
     yield advice_text(advice)

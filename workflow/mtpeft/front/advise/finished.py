@@ -73,6 +73,14 @@ class Experience:
     tables: tuple[Path, ...]
 
 
+def shipped_tables() -> list[Path]:
+    """List the summaries of the examples whose cells the regression can tell apart by what it knows of them.
+
+    Those of `systems/` are left out: that a base is pruned, or that a cell starts from another one, is no feature.
+    """
+    return [EXAMPLES / SUMMARY, EXAMPLES / "methods" / SUMMARY]
+
+
 def tables_in(folder: Path) -> list[Path]:
     """List the summaries of a folder of results and of those inside of it, such as `results/`.
 

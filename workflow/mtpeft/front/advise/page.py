@@ -11,7 +11,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.core.text_tables import table
 from mtpeft.front.advise.answer import answer
 from mtpeft.front.advise.costs import MEGABYTE, Cost, cell_of, cost_of, is_known, scales_of
-from mtpeft.front.advise.finished import EXAMPLES, Experience, Finished, read_experience, tables_in
+from mtpeft.front.advise.finished import Experience, Finished, read_experience, shipped_tables
 from mtpeft.front.advise.held_out import LEVEL, SCHEMES, HeldOut, all_left_out, left_out
 from mtpeft.front.advise.points import Features, features_of, point_of
 from mtpeft.front.advise.regression import REGRESSIONS, YARDSTICK, gaussian_process, require_sklearn
@@ -78,7 +78,7 @@ def costs_part() -> str:
 
 @lru_cache(maxsize=1)
 def _experience() -> Experience:
-    return read_experience(tables_in(EXAMPLES), EXAMPLE.metric)
+    return read_experience(shipped_tables(), EXAMPLE.metric)
 
 
 @lru_cache(maxsize=1)
