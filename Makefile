@@ -117,7 +117,7 @@ test-all: $(VENV)/develop ## run all tests
 	@$(PYTEST)
 
 ci-setup: ## install SLURM, munge, chromium and two fonts of Debian for tests on a cluster and in a browser; needs root or sudo
-	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged chromium > /dev/null && test -d /usr/share/fonts/truetype/wqy || { \
+	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged chromium > /dev/null && test -d /usr/share/fonts/truetype/wqy && test -d /usr/share/fonts/opentype/fonts-hosny-amiri || { \
 	$(SUDO) apt-get update --quiet \
 	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
 	slurm-wlm munge chromium fonts-hosny-amiri fonts-wqy-microhei; }

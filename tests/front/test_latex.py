@@ -9,7 +9,7 @@ import pytest
 
 from mtpeft.core.errors import UserError
 from mtpeft.front.bibtex import entries_of
-from mtpeft.front.latex import write_latex
+from mtpeft.front.latex import latex_table, write_latex
 from mtpeft.methods import METHODS
 from support.pages import ROOT
 from support.sweep import small_study
@@ -87,3 +87,24 @@ def test_no_two_papers_share_a_key() -> None:
         for entry in entries_of(method.paper):
             own = entry.arxiv or entry.title
             assert known.setdefault(entry.key, own) == own
+
+
+def _row(budget: str, score: float, **labels: str) -> dict[str, str]:
+    named = {"model": "small", "pair": "es-en", "size": "n200", "method": "lora", "budget": budget, "test_set": "test"}
+    numbers = {f"{metric}{end}": str(score) for metric in ("chrf", "ter") for end in ("", "_low", "_high")}
+    return {**named, **numbers, "trained_share": "0.05", **labels}
+
+
+def test_systems_of_two_test_sets_stand_apart_each_with_its_best() -> None:
+    rows = [_row("b5", 30.0), _row("b20", 40.0), _row("b5", 50.0, test_set="news"), _row("b20", 45.0, test_set="news")]
+    table = latex_table(small_study(), rows, "chrf")
+    assert "model & pair & size & test set & method" in table
+    best = [line for line in table.splitlines() if "\\textbf" in line]
+    assert [("news" in line, "textbf{50.0}" in line) for line in best] == [(True, True), (False, False)]
+    assert "textbf{40.0}" in best[1]
+
+
+def test_the_best_is_the_lowest_where_less_is_better() -> None:
+    table = latex_table(small_study(), [_row("b5", 60.0), _row("b20", 55.0)], "ter")
+    (best,) = [line for line in table.splitlines() if "\\textbf" in line]
+    assert "textbf{55.0}" in best

@@ -77,6 +77,29 @@ def test_jobs_are_read_on_from_where_the_last_reading_stopped(configuration: Con
     assert jobs.total == 2
 
 
+def test_the_jobs_of_another_sweep_take_the_place_of_those_before(configuration: Configuration) -> None:
+    first, second = placed_cells(configuration)[:2]
+    file = write_events({"event": "jobs", "counts": {"train": 7}}, begun(1, first, "train"))
+    jobs = Jobs(file)
+    jobs.read()
+    file.unlink()
+    write_events({"event": "jobs", "counts": {"train": 2}}, begun(1, second, "train"), begun(2, first, "train"))
+    jobs.read()
+    assert [job.name for job in jobs.running()] == [f"train {second.path}", f"train {first.path}"]
+    assert jobs.total == 2
+
+
+def test_a_line_that_a_full_disk_has_cut_is_passed_over(configuration: Configuration) -> None:
+    cell = placed_cells(configuration)[0]
+    file = write_events({"event": "jobs", "counts": {"train": 1}})
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write('{"event": "beg\n')
+    write_events(begun(1, cell, "train"))
+    jobs = Jobs(file)
+    jobs.read()
+    assert [job.name for job in jobs.running()] == [f"train {cell.path}"]
+
+
 def test_a_job_that_is_tried_again_runs_and_has_not_failed(configuration: Configuration) -> None:
     cell = placed_cells(configuration)[0]
     jobs = Jobs(write_events(begun(1, cell, "train"), ended(1, kind="failed")))
@@ -244,6 +267,17 @@ def test_a_failed_job_is_told_once_with_its_reason_and_the_end_of_its_log(config
     assert sum("out of memory" in line for line in lines) == 1
     assert "goes on" in lines[-1]
     assert last_lines(log)[-1] == "red"
+
+
+@pytest.mark.parametrize("rule", ["decode_other", "score_with_metric_other", "score_with_experts"])
+def test_the_note_of_a_step_is_found_for_every_rule_that_calls_it(configuration: Configuration, rule: str) -> None:
+    cell = placed_cells(configuration)[0]
+    step = rule.removesuffix("_other").removesuffix("_with_experts")
+    leave_note(step, cell.folder / "score.json", OSError("out of memory"))
+    write_events(begun(1, cell, "score") | {"rule": rule}, ended(1, kind="failed"))
+    jobs = Jobs(logs_of(RESULTS) / EVENTS_FILE)
+    jobs.read()
+    assert next(failed_lines(configuration, jobs, None)).endswith(": out of memory")
 
 
 def test_where_no_job_has_failed_the_end_of_what_snakemake_printed_is_shown(configuration: Configuration) -> None:

@@ -22,7 +22,7 @@ from mtpeft.front.page.write import write_page
 from mtpeft.metrics.chrf import corpus_score
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.findings import STUDY, configuration_of
-from support.page import SENTENCES, write_cells, write_results
+from support.page import SENTENCES, study, write_cells, write_results
 
 GROUP = "de-en+es-en"
 
@@ -36,6 +36,21 @@ def test_a_page_that_can_not_be_written_is_told_and_does_not_fail_a_sweep(
     assert "the results page was not written" in line
     assert "has no tables yet" in line
     assert not list(tmp_path.rglob("index.html"))
+
+
+def test_scripts_of_cells_that_the_study_no_longer_has_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study(tmp_path)
+    (page,) = tmp_path.glob("results/*/index.html")
+    known = sorted(page.parent.glob("page/cells/**/*.js"))
+    for number in range(3):
+        stale = page.parent / f"page/cells/small/es-en/n{number}/lora/b1/1-0000000{number}"
+        stale.mkdir(parents=True)
+        (stale / "test.js").write_text("")
+    study(tmp_path)
+    assert sorted(page.parent.glob("page/cells/**/*.js")) == known
 
 
 def test_the_page_is_written_without_torch_and_without_matplotlib() -> None:

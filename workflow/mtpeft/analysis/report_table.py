@@ -4,8 +4,9 @@ from html import escape
 from pathlib import Path
 
 from mtpeft.analysis.csv_files import Row, rows_of
+from mtpeft.analysis.summary import metric_of
 from mtpeft.core.files import write_text
-from mtpeft.metrics.base import DEFAULT_METRIC
+from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 LABELS = ("model", "pair", "size", "method", "budget", "scored_pair", "test_set")
 STYLE = (
@@ -63,4 +64,6 @@ def _with_interval(row: Row, name: str) -> str:
     found = row.interval(name)
     if found is None:
         return ""
-    return f"{found.mean:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", "\N{MINUS SIGN}")
+    digits = METRICS[metric_of(name)].digits_of_scores
+    mean, low, high = (f"{value:.{digits}f}" for value in (found.mean, found.low, found.high))
+    return f"{mean} ({low} to {high})".replace("-", "\N{MINUS SIGN}")

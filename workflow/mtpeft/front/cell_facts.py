@@ -10,10 +10,11 @@ import numpy as np
 from mtpeft.analysis.p_values import interval
 from mtpeft.analysis.resampling import score_runs, sentence_weights
 from mtpeft.cells import ANY, Cell
-from mtpeft.core.files import read_record, sha256_of
+from mtpeft.core.files import read_if_whole, read_record, sha256_of
 from mtpeft.front.licences import licence_named_by
 from mtpeft.metrics.base import ALWAYS, METRICS
 
+NOT_SCORED: Mapping[str, Any] = {"test_sets": {}, "references": {}}
 MODELS, PAIRS, WHEELS = Path("results/models"), Path("data/pairs"), Path("data/wheels")
 
 
@@ -35,6 +36,7 @@ class CellFacts:
 
     Attributes:
         cell: its labels.
+        pair: that it is handed over for.
         languages: BCP 47 tags of source and target.
         train: its `train.json`.
         measured: its scores, metric by metric.
@@ -44,6 +46,7 @@ class CellFacts:
     """
 
     cell: Cell
+    pair: str
     languages: tuple[str, str]
     train: Mapping[str, Any]
     measured: tuple[Measured, ...]
@@ -57,16 +60,18 @@ def facts_of(folder: Path, pair: str | None) -> CellFacts:
     train = read_record(folder / "train.json")
     cell = Cell(**train["cell"])
     languages = train["params"].get("members", {}).get(pair) or train["params"]["languages"]
-    scored = read_record((folder / "others" / pair if cell.is_group and pair else folder) / "score.json")
+    read = read_if_whole((folder / "others" / pair if cell.is_group and pair else folder) / "score.json")
+    scored = read[0] if read else NOT_SCORED
     origins = list(_origins(Path(train["inputs"]["base"])))
     published = next((record["params"]["hub"] for record in origins if "hub" in record["params"]), None)
     repository, _, commit = (published or "").rpartition("@")
     named = [licence_named_by(origin) for record in origins if (origin := record["origin"]).get("licence")]
     return CellFacts(
         cell=cell,
+        pair=pair or cell.pair,
         languages=(languages["source"], languages["target"]),
         train=train,
-        measured=tuple(_measured(scored, _untouched(cell, train, scored))),
+        measured=tuple(_measured(scored, _untouched(cell, pair or cell.pair, train, scored))),
         text=_text(scored),
         base=(repository, commit) if published and len(origins) == 1 else None,
         licences=tuple(dict.fromkeys(named)),
@@ -83,9 +88,9 @@ def _measured(scored: Mapping[str, Any], untouched: Mapping[str, Any]) -> Iterat
             yield Measured(metric, name, own[metric]["score"], interval(resampled), base, own[metric]["signature"])
 
 
-def _untouched(cell: Cell, train: Mapping[str, Any], scored: Mapping[str, Any]) -> Mapping[str, Any]:
+def _untouched(cell: Cell, pair: str, train: Mapping[str, Any], scored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Test sets of the untouched base model of a cell on the same references; empty where it was not measured."""
-    untouched = Cell(cell.model, cell.pair, ANY, "none", ANY, ANY)
+    untouched = Cell(cell.model, pair, ANY, "none", ANY, ANY)
     for record in sorted(untouched.folder.parent.glob(f"{untouched.seed}*/train.json")):
         found = read_record(record.with_name("score.json")) if record.with_name("score.json").exists() else {}
         is_same_base = read_record(record)["inputs"]["base"] == train["inputs"]["base"]

@@ -42,7 +42,7 @@ def _front_matter(facts: CellFacts, library: str) -> ModelCardData:
             EvalResult(
                 task_type="translation",
                 dataset_type="custom",
-                dataset_name=f"{measured.test_set} of {facts.cell.pair}, {source} to {target}",
+                dataset_name=f"{measured.test_set} of {facts.pair}, {source} to {target}",
                 metric_type=measured.metric,
                 metric_name=METRICS[measured.metric].title,
                 metric_value=round(measured.score, 2),

@@ -5,6 +5,7 @@ from csv import DictReader
 from itertools import groupby
 from pathlib import Path
 
+from mtpeft.analysis.read_tables import difference_column
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_text
@@ -12,7 +13,7 @@ from mtpeft.front.bibtex import bibliography, escaped, keys_of
 from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import results_folder, tables_folder
 
-TOGETHER = ("model", "pair", "size")
+TOGETHER = ("model", "pair", "scored_pair", "size", "test_set")
 """Labels whose systems stand together, between two rules."""
 Row = Mapping[str, str]
 
@@ -29,12 +30,12 @@ def write_latex(configuration: Configuration) -> Iterator[Path]:
         if not summary.exists():
             continue
         with summary.open(encoding="utf-8", newline="") as lines:
-            rows = [row for row in DictReader(lines) if int(row["seeds"])]
+            rows = [row for row in DictReader(lines) if row.get(entry.metric)]
         methods += [row["method"] for row in rows if row["method"] not in methods]
         write_text(folder / f"{study}.tex", latex_table(configuration, rows, entry.metric))
         yield folder / f"{study}.tex"
     if not methods:
-        raise UserError("No study has a summary yet; run `make figures` or `make preview` first.")
+        raise UserError("No study has a summary yet; run `make figures` first.")
     write_text(folder / "methods.bib", bibliography(configuration, methods))
     yield folder / "methods.bib"
 
@@ -49,35 +50,39 @@ def latex_table(configuration: Configuration, rows: Sequence[Row], metric: str) 
         rows: of its summary, with a score each.
         metric: name of the metric that is shown.
     """
-    title, difference = METRICS[metric].title, "minus_full" if metric == "chrf" else f"{metric}_minus_full"
+    title = METRICS[metric].title
+    labels = [
+        name for name in TOGETHER if len({row.get(name) for row in rows}) > 1 or name in ("model", "pair", "size")
+    ]
+    head = [*(name.replace("_", " ") for name in labels), "method", "budget", "share"]
     lines = [
         "% \\usepackage{booktabs}; the keys are those of methods.bib",
-        "\\begin{tabular}{lllllrrr}",
+        f"\\begin{{tabular}}{{{'l' * (len(labels) + 2)}rrr}}",
         "\\toprule",
-        f"model & pair & size & method & budget & share & {title} (95\\,\\%) & minus full (95\\,\\%) \\\\",
+        f"{' & '.join(head)} & {title} (95\\,\\%) & minus full (95\\,\\%) \\\\",
     ]
     for _, group in groupby(
-        sorted(rows, key=lambda row: _place(row)), key=lambda row: [row[name] for name in TOGETHER]
+        sorted(rows, key=lambda row: _place(row)), key=lambda row: [row.get(name, "") for name in TOGETHER]
     ):
         systems = list(group)
         trained = [float(row[metric]) for row in systems if float(row["trained_share"] or 0)]
-        best = max(trained) if len(trained) > 1 else None
+        best = max(trained, key=lambda score: METRICS[metric].sign * score) if len(trained) > 1 else None
         lines.append("\\midrule")
-        lines += [_line(configuration, row, metric, difference=difference, best=best) for row in systems]
+        lines += [_line(configuration, row, metric, labels=labels, best=best) for row in systems]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
 
 
 def _place(row: Row) -> tuple[object, ...]:
-    return (*(row[name] for name in TOGETHER), -float(row["trained_share"] or 0), row["method"])
+    return (*(row.get(name, "") for name in TOGETHER), -float(row["trained_share"] or 0), row["method"])
 
 
-def _line(configuration: Configuration, row: Row, metric: str, *, difference: str, best: float | None) -> str:
-    digits = METRICS[metric].digits_of_scores
+def _line(configuration: Configuration, row: Row, metric: str, *, labels: Sequence[str], best: float | None) -> str:
+    digits, difference = METRICS[metric].digits_of_scores, difference_column(metric, "full")
     score = f"{float(row[metric]):.{digits}f}"
     cited = keys_of(configuration, row["method"])[:1]
     method = escaped(row["method"]) + "".join(f"~\\cite{{{key}}}" for key in cited)
     cells = [
-        *(escaped(row[name]) for name in TOGETHER),
+        *(escaped(row[name]) for name in labels),
         method,
         escaped(row["budget"]),
         f"{100 * float(row['trained_share']):.2f}\\,\\%" if row["trained_share"] else "",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.other_pairs import write_others
+from mtpeft.analysis.report_table import write_report_table
 from mtpeft.analysis.representations import write_representations
 from mtpeft.analysis.score_tables import CellMetrics, write_tables
 from mtpeft.analysis.serving import write_serving
@@ -70,6 +71,7 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             there = {"missing": missing, "metrics": metrics}
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
+            write_report_table(summary, summary.with_suffix(".html"), title=label)
             if others:
                 untouched = placed_untouched(configuration, label)
                 page = others_table.with_suffix(".md")

@@ -114,7 +114,7 @@ def sweep(
             make_unfinished(configuration)
         refused = submission_errors(events.errors()) if code and cluster else []
     watch.jobs.read()
-    if whole and not stopped:
+    if whole and not stopped and output is not None:
         for line in page_after_sweep(overlays):
             print(f"mtpeft: {line}", flush=True)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."

@@ -157,7 +157,7 @@ def live_view(seen: Seen, watch: Watch, *, every_job: bool) -> RenderableType:
     """The bar, the time left, and a line for each job that runs; every line is cut at the width of the terminal."""
     done, wanted = (len(watch.jobs.ended()), watch.jobs.total) if every_job else seen.cells
     if not watch.jobs.by_id:
-        return Text(PLANNING, no_wrap=True, overflow="ellipsis")
+        return Text(PLANNING, no_wrap=True, overflow="crop")
     head = Table.grid(expand=True, padding=(0, 1))
     head.add_column(no_wrap=True)
     head.add_column(ratio=1)
@@ -170,4 +170,4 @@ def live_view(seen: Seen, watch: Watch, *, every_job: bool) -> RenderableType:
     shown = seen.running[:MOST_RUNNING]
     lines += [running_line(job, progress, now=time.time()) for job, progress in shown]
     lines += [f"and {len(seen.running) - len(shown)} more"] if len(seen.running) > len(shown) else []
-    return Group(head, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+    return Group(head, *(Text(line, no_wrap=True, overflow="crop") for line in lines))

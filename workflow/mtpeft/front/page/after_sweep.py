@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mtpeft.config.study_file import DEFAULT_FILE
 from mtpeft.core.files import PROJECT
+from mtpeft.core.process import die_with_parent
 
 PAGE = "index.html"
 LONGEST_SECONDS = 1800
@@ -22,8 +24,17 @@ def page_after_sweep(overlays: Sequence[Path]) -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST_SECONDS,
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
+    except KeyboardInterrupt:
+        yield "the results page was not written, since it was stopped; `make page` writes it."
+        return
     except (OSError, subprocess.TimeoutExpired) as error:
         yield f"the results page was not written ({error}); `make page` writes it."
         return

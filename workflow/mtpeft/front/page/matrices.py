@@ -17,6 +17,8 @@ from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 SystemKey = tuple[str, str]
 """Method and budget."""
+MOST_TOGETHER = 16
+"""Systems of all budgets that are compared in one matrix; of more, nobody could read it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Matrix:
 
     Attributes:
         setting: model, pair, size and test set.
-        budget: its label; empty where no system has one.
+        budget: its label; empty for all budgets together, and where no system has one.
         systems: the best first.
         scores: of each system, mean over seeds.
         differences: by places of two systems, the first minus the second.
@@ -77,8 +79,9 @@ def _matrices(
     setting: SettingKey, scored: Mapping[SystemKey, Scored], resampled: Mapping[str, Any]
 ) -> Iterator[Matrix]:
     budgets = list(dict.fromkeys(budget for _, budget in scored if budget not in (ALL, ANY, NATIVE)))
-    for budget in budgets or [""]:
-        own = [key for key in scored if key[1] in (budget, ALL, ANY, NATIVE)]
+    every = [""] if len(budgets) > 1 and len(scored) <= MOST_TOGETHER else []
+    for budget in [*budgets, *every] or [""]:
+        own = [key for key in scored if not budget or key[1] in (budget, ALL, ANY, NATIVE)]
         own.sort(key=lambda key: -_goodness(scored[key]))
         places = {key: place for place, key in enumerate(own)}
         found = differences(scored, combinations(own, 2), **resampled)

@@ -9,7 +9,7 @@ from mtpeft.cells import members_of
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import Study
-from mtpeft.core.languages import DISTANCES
+from mtpeft.core.languages import DISTANCES, ENGLISH, same_language
 from mtpeft.figures.plotting.selection import is_reference, pair_title
 from mtpeft.figures.plotting.style import Style, method_styles
 from mtpeft.front.page.gather import Results, ScoredCell
@@ -89,7 +89,10 @@ def _study(label: str, study: Study) -> dict[str, Any]:
 def _pairs(configuration: Configuration, results: Results) -> dict[str, Any]:
     labels = {member for cell in results.cells for member in members_of(cell.on.pair)}
     languages = {label: pair_languages(configuration, label) for label in sorted(labels)}
-    other = {label: next((own for own in sides if own != "en"), sides[0]) for label, sides in languages.items()}
+    other = {
+        label: next((own for own in sides if not same_language(own, ENGLISH)), sides[0])
+        for label, sides in languages.items()
+    }
     distances = distances_of_pairs(DISTANCES, other, "syntactic")
     return {
         label: {"title": pair_title(label), "languages": list(sides), "distance": distances.get(label)}

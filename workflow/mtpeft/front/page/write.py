@@ -89,9 +89,10 @@ def _of_setting(measured: list[MeasuredCell], setting: SettingKey) -> Iterator[M
 def _remove_left_over(folder: Path, cells: tuple[ScoredCell, ...]) -> None:
     """Remove the scripts of cells that the study file no longer has."""
     known = {cell.key for cell in cells}
-    for file in (folder / "cells").rglob("*.js"):
-        if str(file.parent.relative_to(folder / "cells")) not in known:
-            shutil.rmtree(file.parent)
+    places = {file.parent for file in list((folder / "cells").rglob("*.js"))}
+    for place in places:
+        if str(place.relative_to(folder / "cells")) not in known:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def html(content: dict[str, Any]) -> str:

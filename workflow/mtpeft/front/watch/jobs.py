@@ -59,6 +59,7 @@ class Jobs:
     by_id: dict[int, SeenJob] = field(default_factory=dict)
     total: int = 0
     _place: int = 0
+    _first: bytes = b""
 
     def read(self) -> list[SeenJob]:
         """Read what is new; returns the jobs that have ended well since the last reading."""
@@ -94,12 +95,28 @@ class Jobs:
         """The events in whole lines that were added since the last reading."""
         try:
             with self.file.open("rb") as stream:
+                self._begin_anew(stream.readline())
                 stream.seek(self._place)
                 whole = stream.read().rpartition(b"\n")[0]
         except FileNotFoundError:
             return []
         self._place += len(whole) + 1 if whole else 0
-        return [json.loads(line) for line in whole.splitlines()]
+        return [event for line in whole.splitlines() if (event := _event_in(line))]
+
+    def _begin_anew(self, first: bytes) -> None:
+        """Forget the jobs of the sweep before, where another one has put its own file in the place of this."""
+        if self._place and first != self._first:
+            self.by_id.clear()
+            self.total = self._place = 0
+        self._first = first
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
+    """The event in a line; None where a full disk has cut it."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def labels_in(wildcards: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtpeft.core.failure_notes import note_of
+from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.progress_file import TrainingProgress
 from mtpeft.front.watch.jobs import SeenJob
@@ -72,7 +72,7 @@ def last_lines(log: Path) -> list[str]:
 
 def _reason(job: SeenJob) -> str:
     """Why a job has failed: by the note that it left, else by what it said last, which one that was killed did not."""
-    notes = [note_of(job.rule, Path(file)) for file in job.output]
+    notes = [*(Path(file).parent / FAILURE for file in job.output), *sorted(FAILURES_FOLDER.glob("*.json"))]
     found = [read[0] for note in dict.fromkeys(notes) if (read := read_if_whole(note))]
     reasons = [note["reason"] for note in found if note["target"] in job.output]
     logs = [log for log in map(Path, job.log) if log.is_file()]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtpeft.core.progress_file import TrainingProgress
+from mtpeft.front.study_folders import RECORD
 from mtpeft.front.watch.cells import StudyCells, count_finished, read_cells
 from mtpeft.front.watch.expected import EXPECTED_FILE, Expected, read_expected
 from mtpeft.front.watch.jobs import Jobs, SeenJob
@@ -51,6 +52,7 @@ class Watch:
     _cells: StudyCells | None = None
     _expected: Expected = field(default_factory=Expected)
     _priced: float = 0.0
+    _recorded: float = 0.0
 
     def __post_init__(self) -> None:
         self.jobs = Jobs(logs_of(self.results) / EVENTS_FILE)
@@ -66,8 +68,13 @@ class Watch:
         return Seen(counts[0], counts[1], running, left), ended
 
     def cells(self) -> StudyCells | None:
-        """The cells of the study file; None where it was never run."""
-        self._cells = self._cells or read_cells(self.results)
+        """The cells of the study file, read again when they are new; None where it was never run."""
+        try:
+            written = (self.results / RECORD).stat().st_mtime
+        except FileNotFoundError:
+            return self._cells
+        if written != self._recorded:
+            self._cells, self._recorded = read_cells(self.results), written
         return self._cells
 
     def expected(self) -> Expected:

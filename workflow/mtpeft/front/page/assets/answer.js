@@ -78,14 +78,35 @@ function choiceSentences(picked) {
       ),
     );
   }
+  parts.push(...otherMetrics(picked, metric));
   parts.push(
     make(
       "p",
       { class: "note" },
-      `\u201cNot shown to be worse\u201d is not \u201cas good\u201d: it means a corrected p-value of 0.05 or more${picked.seeds === 1 ? ", here with one seed" : ""}. The best of many is partly so by luck.`,
+      `\u201cNot shown to be worse\u201d is not \u201cas good\u201d: it means a p-value of 0.05 or more, corrected over the comparisons with the best${picked.seeds === 1 ? ", here with one seed" : ""}. The best of many is partly so by luck.`,
     ),
   );
   return parts;
+}
+
+// What other metrics say: the best by each of them, and where the choice above stands by it.
+function otherMetrics(picked, metric) {
+  const keys = [picked.best, ...picked.behind.map(([method, budget]) => [method, budget])];
+  return DATA.metrics
+    .filter((own) => own.name !== metric.name)
+    .map((own) => {
+      const sign = own.better === "higher" ? 1 : -1;
+      const scored = keys
+        .map((key) => [key, systemOf(picked.setting, key)?.[`${own.name}:score`]])
+        .filter(([, score]) => score)
+        .sort(([, one], [, other]) => sign * (other[0] - one[0]));
+      if (!scored.length) return null;
+      const [[first, score]] = scored;
+      const chosen = scored.find(([key]) => key.join("/") === picked.best.join("/"));
+      const isSame = first.join("/") === picked.best.join("/");
+      const there = isSame || !chosen ? "" : `; ${systemName(...picked.best)} has ${withInterval(chosen[1], own.digits)}`;
+      return make("p", { class: "other-metric" }, `By ${own.title}, ${systemName(...first)} has the best score${isSame ? " as well" : ""}: ${withInterval(score, own.digits)}${there}.`);
+    });
 }
 
 function choiceTable(picked) {

@@ -125,7 +125,7 @@ function percent(share) {
 }
 
 function bytes(value) {
-  return value === null || value === undefined ? DASH : `${short(value)}${Math.abs(value) < 1e3 ? "\u00a0" : ""}B`;
+  return !value ? DASH : `${short(value)}${Math.abs(value) < 1e3 ? "\u00a0" : ""}B`;
 }
 
 const COST_IN_WORDS = {
@@ -143,7 +143,7 @@ const COST_IN_CELL = {
 };
 
 function duration(seconds) {
-  if (seconds === null || seconds === undefined) return DASH;
+  if (!seconds) return DASH;
   if (seconds < 300) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${Number((seconds / 3600).toPrecision(2))} h`;

@@ -56,7 +56,7 @@ function factsOf(cell) {
     ["trained share", percent(cell.budget_achieved)],
     ["trained parameters", short(cell.trained_parameters)],
     ["stored", bytes(cell.stored_bytes)],
-    ["peak memory", bytes((cell.peak_memory_mb ?? 0) * 1e6)],
+    ["peak memory", bytes(cell.peak_memory_mb === null ? null : cell.peak_memory_mb * 1e6)],
     ["training", duration(cell.train_seconds)],
     ["decoding", `${short(cell.decode_sentences_per_second)} sentences/s`],
     ["device", cell.device ?? DASH],
