@@ -176,6 +176,16 @@ def test_differences_of_any_two_systems_are_a_matrix_and_a_table(opened: Page, s
     assert lower.inner_text().startswith("\N{MINUS SIGN}")
 
 
+def test_systems_of_all_budgets_are_compared_in_one_matrix(opened: Page, shown: Path) -> None:
+    visit(opened, shown, "#/compare")
+    budgets = opened.get_by_label("Budget").locator("option").all_inner_texts()
+    of_one = set(opened.locator("#compare table.matrix tbody th").all_inner_texts())
+    opened.get_by_label("Budget").select_option(label="all budgets")
+    together = set(opened.locator("#compare table.matrix tbody th").all_inner_texts())
+    assert len(budgets) > 2 and of_one < together
+    assert "at=every" in opened.url
+
+
 @pytest.mark.parametrize("name", [*VIEWS, "cell"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_all_of_it_and_anybody_can_use_it(browser: Browser, shown: Path, name: str, scheme: str) -> None:

@@ -2,13 +2,14 @@
 // Differences between any two systems of a setting, as a matrix and as a table.
 
 const LEVEL = 0.05;
+const EVERY = "every";
 
 function drawCompare(place) {
   const params = view().params;
   const settings = [...new Set(DATA.matrices.map((own) => own.setting.join("/")))];
   const setting = settings.includes(params.get("setting")) ? params.get("setting") : settings[0];
   const own = DATA.matrices.filter((matrix) => matrix.setting.join("/") === setting);
-  const matrix = own.find((one) => one.budget === params.get("at")) ?? own[0];
+  const matrix = own.find((one) => (one.budget || EVERY) === params.get("at")) ?? own[0];
   const metric = METRIC[DATA.default_metric];
   fill(
     place,
@@ -19,7 +20,7 @@ function drawCompare(place) {
             "div",
             { class: "controls" },
             choice("For", settings.map((one) => [one, settingName(one.split("/"))]), setting, (one) => change({ setting: one, at: null })),
-            own.length > 1 ? choice("Budget", own.map((one) => [one.budget, one.budget === "" ? "all budgets" : budgetName(one.budget)]), matrix.budget, (one) => change({ at: one })) : null,
+            own.length > 1 ? choice("Budget", own.map((one) => [one.budget || EVERY, one.budget ? budgetName(one.budget) : "all budgets"]), matrix.budget || EVERY, (one) => change({ at: one })) : null,
           ),
           make(
             "p",
