@@ -132,6 +132,7 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
             "collect_scores",
             "summarise_all",
             "summarise",
+            "write_report_table",
             "draw_figure",
             "draw_efficiency",
         ):
