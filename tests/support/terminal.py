@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -42,7 +43,7 @@ def run_on_terminal(
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+        preexec_fn=_own_terminal,
     )
     os.close(theirs)
     said, pressed = b"", False
@@ -60,6 +61,13 @@ def run_on_terminal(
             pressed = True
     os.close(ours)
     return process.wait(), said.decode("utf-8", "replace")
+
+
+def _own_terminal() -> None:
+    """Make standard input the terminal of this process, which hears Ctrl-C also where the tests were told not to."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def plain(said: str) -> list[str]:
