@@ -64,7 +64,7 @@ def jobs_of_attempts(folder: Path, whole: Path, *, why: str) -> list[str]:
     moves = [(entry["from_update"] or 0, entry["to_update"]) for entry in entries]
     assert all(earlier[1] == later[0] for earlier, later in pairwise(moves))
     assert (moves[0][0], moves[-1][1]) == (0, UPDATES)
-    # A job that came after the end of the training has put its own log in the place of that of the last one that trained.
+    # A job that came after the end of the training has put its own log in the place of the one of the training.
     log = (folder / f"logs/train/{LABELS}.log").read_text()
     assert "; this one goes on at update" in log or "its results are restored from the cache" in log
     assert results(folder) == results(whole)
