@@ -7,12 +7,11 @@ import lzma
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from mtpeft.data.sources.mtdata.environment import INDEX
 from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
 from support.corpus import SENTENCES
+from support.loopback import served
 
 ENGLISH, SPANISH, GERMAN = (list(column) for column in zip(*SENTENCES, strict=True))
 
@@ -51,10 +51,11 @@ class Served:
 
 
 class Handler(BaseHTTPRequestHandler):
+    files: dict[str, "Served"]
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        served: Served = self.server.files[self.path.lstrip("/")]
+        served: Served = self.files[self.path.lstrip("/")]
         wanted = self.headers["Range"]
         served.asked.append(wanted)
         if served.answers:
@@ -86,14 +87,8 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(files: dict[str, Served]) -> Iterator[str]:
     """Serve files by name; yields the address of their folder."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files = files
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(type("Filled", (Handler,), {"files": files})) as address:
+        yield address
 
 
 def lines(sentences: list[str]) -> bytes:

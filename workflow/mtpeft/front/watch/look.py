@@ -1,9 +1,10 @@
 """A look at a sweep: everything that is shown of it, read from files alone, again and again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from mtpeft.core.progress_file import TrainingProgress
 from mtpeft.front.study_folders import RECORD
@@ -14,6 +15,7 @@ from mtpeft.front.watch.left import TimeLeft, progress_of, time_left
 
 EVENTS_FILE, SNAKEMAKE_LOG = "events.jsonl", "snakemake.log"
 LOGS = Path("logs")
+T = TypeVar("T")
 
 
 def logs_of(results: Path) -> Path:
@@ -39,6 +41,32 @@ class Seen:
 
 
 @dataclass
+class Reread(Generic[T]):
+    """What a file holds, read again when the file is new.
+
+    Attributes:
+        file: whose time is looked at.
+        read: reads it.
+        found: what was read last; at first, what stands for a file that is not there.
+    """
+
+    file: Path
+    read: Callable[[], T]
+    found: T
+    _written: float = 0.0
+
+    def now(self) -> T:
+        """What the file holds now, or held before it was removed."""
+        try:
+            written = self.file.stat().st_mtime
+        except FileNotFoundError:
+            return self.found
+        if written != self._written:
+            self.found, self._written = self.read(), written
+        return self.found
+
+
+@dataclass
 class Watch:
     """The files of a sweep, of which a look reads what has changed.
 
@@ -49,13 +77,13 @@ class Watch:
 
     results: Path
     jobs: Jobs = field(init=False)
-    _cells: StudyCells | None = None
-    _expected: Expected = field(default_factory=Expected)
-    _priced: float = 0.0
-    _recorded: float = 0.0
+    _cells: "Reread[StudyCells | None]" = field(init=False)
+    _expected: "Reread[Expected]" = field(init=False)
 
     def __post_init__(self) -> None:
         self.jobs = Jobs(logs_of(self.results) / EVENTS_FILE)
+        self._cells = Reread(self.results / RECORD, lambda: read_cells(self.results), None)
+        self._expected = Reread(self.results / EXPECTED_FILE, lambda: read_expected(self.results), Expected())
 
     def look(self) -> tuple[Seen, list[SeenJob]]:
         """Look at everything; returns what is seen and the jobs that have ended since the last look."""
@@ -68,21 +96,9 @@ class Watch:
         return Seen(counts[0], counts[1], running, left), ended
 
     def cells(self) -> StudyCells | None:
-        """The cells of the study file, read again when they are new; None where it was never run."""
-        try:
-            written = (self.results / RECORD).stat().st_mtime
-        except FileNotFoundError:
-            return self._cells
-        if written != self._recorded:
-            self._cells, self._recorded = read_cells(self.results), written
-        return self._cells
+        """The cells of the study file; None where it was never run."""
+        return self._cells.now()
 
     def expected(self) -> Expected:
-        """The prices of the sweep, read again when they are new."""
-        try:
-            written = (self.results / EXPECTED_FILE).stat().st_mtime
-        except FileNotFoundError:
-            return self._expected
-        if written != self._priced:
-            self._expected, self._priced = read_expected(self.results), written
-        return self._expected
+        """The prices of the sweep."""
+        return self._expected.now()
