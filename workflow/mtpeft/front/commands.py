@@ -4,14 +4,27 @@ Each command is declared once, in `COMMANDS`; what it needs is imported when it 
 """
 
 import argparse
-import contextlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from mtpeft.core.errors import UserError
+from mtpeft.front.command_options import (
+    add_advise_options,
+    add_budget_options,
+    add_cell_options,
+    add_export_options,
+    add_init_options,
+    add_jobs_options,
+    add_plan_options,
+    add_status_options,
+    add_sweep_options,
+    add_tidy_options,
+    add_track_options,
+    add_upload_options,
+    add_verify_options,
+)
 
 RUN, USE, LOOK, KEEP, DEVELOP = GROUPS = (
     "Run a study",
@@ -63,125 +76,6 @@ def add_command(commands: Subparsers, name: str, run: Run, summary: str) -> argp
     parser = commands.add_parser(name, description=summary[0].upper() + summary[1:] + ".")
     parser.set_defaults(run=run, step=None)
     return parser
-
-
-# ---------------------------------------------------------------- options
-
-
-def _add_targets(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
-
-
-def _add_sweep_options(parser: argparse.ArgumentParser) -> None:
-    _add_targets(parser)
-    parser.add_argument("--profile", default="local", help="local, slurm, or a folder with a profile.yaml")
-    parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
-
-
-def _add_jobs_options(parser: argparse.ArgumentParser) -> None:
-    _add_targets(parser)
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument("--wait", action="store_true", help="wait for those that run, keep what they make")
-    action.add_argument("--cancel", action="store_true", help="end them; trainers save their state first")
-    action.add_argument("--forget", action="store_true", help="none is left, and there is no SLURM to ask")
-
-
-def _add_plan_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cores", type=_count, default=2, metavar="N", help="jobs that run at once (default: 2)")
-    parser.add_argument("--max-hours", type=_above_zero, metavar="HOURS", help="say what so many hours would leave out")
-    parser.add_argument("--calibrate", action="store_true", help="time a few updates of what was never run before")
-
-
-def _above_zero(text: str) -> float:
-    """Read a number, such as one of hours.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no number above 0.
-    """
-    with contextlib.suppress(ValueError):
-        if 0 < (number := float(text)) < math.inf:
-            return number
-    raise argparse.ArgumentTypeError(f"'{text}' is no number above 0; write one such as 8")
-
-
-def _count(text: str) -> int:
-    """Read a whole number, such as one of cores.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no whole number above 0.
-    """
-    if text.isdecimal() and int(text):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is no whole number above 0; write one such as 2")
-
-
-def _add_status_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--watch", action="store_true", help="show a sweep that runs, from its files alone; Ctrl-C ends"
-    )
-
-
-def _add_track_options(parser: argparse.ArgumentParser) -> None:
-    choices = ("tensorboard", "mlflow", "wandb")
-    parser.add_argument("--to", required=True, nargs="+", choices=choices, metavar="TRACKER", help=", ".join(choices))
-
-
-def _add_tidy_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
-
-
-def _add_verify_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--discard", action="store_true", help="delete what is damaged, to have it made anew")
-
-
-def _add_budget_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", nargs="+", default=None, metavar="LABEL", help="only these models")
-
-
-def _add_cell_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its labels, or its folder under results/cells")
-    parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
-
-
-def _add_export_options(parser: argparse.ArgumentParser) -> None:
-    _add_cell_options(parser)
-    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    parser.add_argument(
-        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian", "hub"), default="merged"
-    )
-
-
-def _add_upload_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folder", required=True, type=Path, help="as `export --as hub` has written it")
-    parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="made if it is not there")
-    parser.add_argument("--private", action="store_true", help="a repository that is made is for its owner alone")
-
-
-def _add_init_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="source and target, or one of both")
-    for part in ("dev", "test"):
-        parser.add_argument(f"--{part}", default=(), nargs="+", metavar="FILE", help=f"a {part} set, as --files")
-    parser.add_argument("--columns", nargs=2, default=(), metavar="NAME", help="source's and target's, of a table")
-    parser.add_argument("--source", required=True, metavar="CODE", help="language, such as sw")
-    parser.add_argument("--target", required=True, metavar="CODE", help="language, such as en")
-    parser.add_argument("--model", required=True, help="a folder, or owner/name@commit of the hub")
-    parser.add_argument("--to", type=Path, default=Path("mine.yaml"), metavar="FILE", help="default: mine.yaml")
-
-
-def _add_advise_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="LABEL", help="a label of `models`")
-    parser.add_argument("--pair", required=True, metavar="LABEL", help="a label of `pairs`")
-    parser.add_argument("--pairs-of-text", required=True, type=_count, metavar="N", help="sentence pairs for training")
-    parser.add_argument("--memory", type=_above_zero, metavar="GB", help="most that training may need")
-    parser.add_argument("--languages", type=_count, default=1, metavar="N", help="languages to deploy (default: 1)")
-    parser.add_argument(
-        "--results", type=Path, nargs="+", default=[], metavar="FOLDER", help="your results, such as results/mine"
-    )
-    parser.add_argument("--metric", default="chrf", metavar="NAME", help="metric of the scores (default: chrf)")
-    parser.add_argument("--to", type=Path, metavar="FILE", help="a new file for the overlay of the next cells")
-
-
-# ---------------------------------------------------------------- what they do
 
 
 def _sweep(given: argparse.Namespace) -> int:
@@ -394,25 +288,25 @@ COMMANDS = (
         _init,
         "write a study for a text and a model of one's own, and check it",
         RUN,
-        _add_init_options,
+        add_init_options,
         reads_configuration=False,
     ),
     Command(
-        "plan", _plan, "count the cells and jobs of each study, and price what is left of them", RUN, _add_plan_options
+        "plan", _plan, "count the cells and jobs of each study, and price what is left of them", RUN, add_plan_options
     ),
     Command(
         "sweep",
         _sweep,
         "run the studies and draw the figures, going on where the last run stopped",
         RUN,
-        _add_sweep_options,
+        add_sweep_options,
     ),
     Command(
         "status",
         _status,
         "count done, running, failed and missing cells of each study and method; watch a sweep with --watch",
         RUN,
-        _add_status_options,
+        add_status_options,
     ),
     Command(
         "preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/", RUN
@@ -425,7 +319,7 @@ COMMANDS = (
         _translate,
         "translate lines from standard input with a trained cell",
         USE,
-        _add_cell_options,
+        add_cell_options,
         reads_configuration=False,
     ),
     Command(
@@ -433,7 +327,7 @@ COMMANDS = (
         _export,
         "write the model of a trained cell for others to use",
         USE,
-        _add_export_options,
+        add_export_options,
         reads_configuration=False,
     ),
     Command(
@@ -441,7 +335,7 @@ COMMANDS = (
         _upload,
         "upload an exported folder to a model hub",
         USE,
-        _add_upload_options,
+        add_upload_options,
         reads_configuration=False,
     ),
     Command(
@@ -449,35 +343,35 @@ COMMANDS = (
         _advise,
         "say by finished cells which method and budget to take, and which cells to run next",
         USE,
-        _add_advise_options,
+        add_advise_options,
     ),
     Command(
-        "track", _track, "write finished cells for TensorBoard, MLflow or Weights & Biases", USE, _add_track_options
+        "track", _track, "write finished cells for TensorBoard, MLflow or Weights & Biases", USE, add_track_options
     ),
     Command("methods", _methods, "list the methods and the keys of their entries", LOOK, reads_configuration=False),
     Command(
-        "budget", _budget, "print what each method trains at each budget, without weights", LOOK, _add_budget_options
+        "budget", _budget, "print what each method trains at each budget, without weights", LOOK, add_budget_options
     ),
     Command(
         "jobs",
         _jobs,
         "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them",
         KEEP,
-        _add_jobs_options,
+        add_jobs_options,
     ),
     Command(
         "verify",
         _verify,
         "compare every file that was made with its record; says what is damaged",
         KEEP,
-        _add_verify_options,
+        add_verify_options,
     ),
     Command(
         "tidy",
         _tidy,
         "list text, models and cells that no study file uses, and remove them with --remove",
         KEEP,
-        _add_tidy_options,
+        add_tidy_options,
     ),
     Command(
         "ship", _ship, "put the models that were pre-trained here, or made smaller, into workflow/models/", DEVELOP
