@@ -5,8 +5,7 @@ nobody would notice a wrong merge, or languages or search settings that the fold
 """
 
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import torch
 from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, read_record, sha256_of, write_record, write_text
-from mtpeft.data.batch_layout import LAYOUTS
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.ctranslate2_model import (
     convert_to_ctranslate2,
@@ -27,6 +25,7 @@ from mtpeft.decoding.ctranslate2_model import (
 from mtpeft.decoding.search import with_room_beside_prefix
 from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.cell_facts import facts_of
+from mtpeft.front.export_checks import CLOSE, PROBES, logits, require_alike, require_same, translations
 from mtpeft.front.export_page import (
     PAGE,
     Base,
@@ -52,15 +51,11 @@ from mtpeft.models.load import STAGED_BASE, load_base
 from mtpeft.models.marian_calibration import largest_activations
 from mtpeft.models.marian_conversion import convert, to_marian
 from mtpeft.models.marian_engine import FLOATS, INT8, VOCABULARY, write_engine_folder
-from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
+from mtpeft.models.tokenizer import PairTokenizer, special_tokens_of
 from mtpeft.training.finetune import save_tuned
 
-CLOSE = 1e-3
-"""Largest difference of logits that merging may make, as a multiple of the largest logit."""
 CLOSE_IN_INT8 = 0.2
 """The same for weights in int8; a matrix that is stored wrongly differs by more than the largest logit."""
-PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
-"""Sentences that every vocabulary can tokenize in some way; what they mean does not matter."""
 
 
 def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None:
@@ -90,7 +85,7 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
             f"'{key}' holds the base of {cell} in less than its weights have, and what was trained beside that would "
             "make another model of the whole base. Write `--as peft`."
         )
-    before, expected, model = _logits(translator.model, translator), _translations(translator), translator.model
+    before, expected, model = logits(translator.model, translator), translations(translator), translator.model
     if hasattr(model, "merge_and_unload"):
         try:
             model = model.merge_and_unload()
@@ -101,9 +96,9 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
     model.save_pretrained(folder)
     set_tokenizer(use).save_pretrained(folder)
     write_text(folder / PAGE, merged_page(use))
-    _require_alike(before, _logits(load_base(folder).eval(), translator))
+    require_alike(before, logits(load_base(folder).eval(), translator))
     opened, tokenizer = _as_others_open(folder, use)
-    _require_same(expected, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
+    require_same(expected, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
 
 
 def _use(cell: str, translator: Translator, pair: str | None) -> Use:
@@ -116,13 +111,6 @@ def _use(cell: str, translator: Translator, pair: str | None) -> Use:
         special_tokens_of(translator.tokenizer, translator.model.config), translator.model
     )
     return Use(named, (given["source"], given["target"]), translator.tokenizer, special_tokens, translator.options)
-
-
-def _translations(translator: Translator) -> list[str]:
-    """Translations of the probes by the cell, without warnings about what a small vocabulary can't represent."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LossWarning)
-        return translator(PROBES)
 
 
 def _as_others_open(folder: Path, use: Use) -> tuple[Any, Any]:
@@ -199,8 +187,8 @@ def _finish_part(
     tuned, record = _folders(cell)
     configs = [file.relative_to(folder) for file in folder.rglob("adapter_config.json")]
     before, expected, use = (
-        _logits(translator.model, translator),
-        _translations(translator),
+        logits(translator.model, translator),
+        translations(translator),
         _use(cell, translator, pair),
     )
     named = Base(*base, translator.precision)
@@ -209,7 +197,7 @@ def _finish_part(
         write_record(folder / config, read_record(folder / config) | own)
     opened = open_tuned(Path(record["folder"]), folder, translator.precision).to(translator.model.device).eval()
     set_task_ids(opened, task_id)
-    _require_alike(before, _logits(opened, translator))
+    require_alike(before, logits(opened, translator))
     if why := _needs_this_package(translator.tokenizer, tuned):
         call = ", ".join([f'"{tuned.parent.absolute()}"', *([f'pair="{pair}"'] if pair else [])])
         write_text(folder / PAGE, own_page(use, call, why))
@@ -219,7 +207,7 @@ def _finish_part(
     own_id = task_id if task_modules(opened) else None
     write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), task_id=own_id))
     set_generation_settings(opened, use)
-    _require_same(expected, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
+    require_same(expected, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
 
 
 def _needs_this_package(tokenizer: PairTokenizer, tuned: Path) -> str:
@@ -255,7 +243,7 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.options), arguments))
     # Beam search differs from engine to engine, so the check is by greedy search.
     greedy = replace(translator, options=use.search)
-    _require_same(_translations(greedy), translated_by_ctranslate2(folder, PROBES, use, arguments))
+    require_same(translations(greedy), translated_by_ctranslate2(folder, PROBES, use, arguments))
 
 
 def _write_first_token(folder: Path, tokenizer: PairTokenizer) -> None:
@@ -281,7 +269,7 @@ def _marian(cell: str, folder: Path, pair: str | None) -> None:
         raise UserError(
             f"{cell} is a model of the family {family.title}; `--as marian` is for students of Marian alone."
         )
-    expected = _logits(translator.model, translator)
+    expected = logits(translator.model, translator)
     merged, again = folder / "merged", folder / "again"
     merged.mkdir()
     _merged(cell, merged, pair)
@@ -295,8 +283,8 @@ def _marian(cell: str, folder: Path, pair: str | None) -> None:
     known = model.config.vocab_size - 1
     for file, close in ((FLOATS, CLOSE), (INT8, CLOSE_IN_INT8)):
         convert(folder / file, vocabulary=folder / VOCABULARY, folder=again)
-        found = _logits(load_base(again).eval(), translator)
-        _require_alike([own[..., :known] for own in expected], [own[..., :known] for own in found], close=close)
+        found = logits(load_base(again).eval(), translator)
+        require_alike([own[..., :known] for own in expected], [own[..., :known] for own in found], close=close)
         shutil.rmtree(again)
     shutil.rmtree(merged)
     write_text(folder / PAGE, marian_page(use))
@@ -367,31 +355,3 @@ def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
     """The folder with what was trained, and the record of the base model."""
     folder = _cell_folder(cell)
     return folder / "tuned", read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))
-
-
-@torch.inference_mode()
-def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor]:
-    """Logits of the probes as their own translations, of shape (1, tokens, vocabulary) each."""
-    device, layout = next(model.parameters()).device, LAYOUTS[translator.tokenizer.family.task]
-    found = []
-    for source, target in zip(translator.tokens(PROBES, "source"), translator.tokens(PROBES, "target"), strict=True):
-        given = layout.read_both(torch.tensor([source], device=device), torch.tensor([target], device=device))
-        found.append(model(**given, use_cache=False).logits.cpu())
-    return found
-
-
-def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor], *, close: float = CLOSE) -> None:
-    for own, opened in zip(before, after, strict=True):
-        difference = float((own - opened).abs().max() / own.abs().max())
-        if not difference <= close:
-            raise AssertionError(f"the exported model differs from the cell by {difference:.2g} of its largest logit")
-
-
-def _require_same(own: Sequence[str], plain: Sequence[str]) -> None:
-    """Require equal translations, but for spaces at their ends, which the lines of a page keep."""
-    for number, (cell, found) in enumerate(zip(own, plain, strict=True)):
-        if cell.strip() != found.strip():
-            raise AssertionError(
-                f"the exported model, called as its page says, translates {PROBES[number]!r} as {found!r}, "
-                f"and the cell as {cell!r}"
-            )
