@@ -5,9 +5,11 @@ cells on other pairs than their own, and cells that are served with experts. Tex
 processes are not, which take a few per cent of the time of small models.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair, Served
 from mtpeft.config import corpora
@@ -51,6 +53,8 @@ FULL, UNTRAINED = "full", "none"
 """Methods of base models that are made here, and of those that nothing has touched."""
 MANY = 10**9
 """Pairs of a text for pre-training, of which batches are as full as they can be."""
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,24 @@ def jobs_left(configuration: Configuration) -> list[Job]:
     return [*_base_models(configuration), *(job for _, job in ranked)]
 
 
+def _with_first_study(configuration: Configuration, of_study: Callable[[str], Iterable[T]]) -> Iterator[tuple[str, T]]:
+    """Yield whatever studies have, each once, with the first study that has it."""
+    seen: set[T] = set()
+    for label in configuration.studies:
+        for own in of_study(label):
+            if own not in seen:
+                seen.add(own)
+                yield label, own
+
+
 def _first_studies(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
     """Yield each cell once, with the first study that has it."""
-    seen: set[Cell] = set()
-    for label, study in configuration.studies.items():
-        for cell in with_parents(configuration, study_cells(configuration, study)):
-            if cell not in seen:
-                seen.add(cell)
-                yield label, placed(configuration, cell)
+
+    def cells(label: str) -> Iterable[Cell]:
+        return with_parents(configuration, study_cells(configuration, configuration.studies[label]))
+
+    for label, cell in _with_first_study(configuration, cells):
+        yield label, placed(configuration, cell)
 
 
 def _first_searches(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
@@ -123,22 +137,14 @@ def _first_searches(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
 
 def _first_others(configuration: Configuration) -> Iterator[tuple[str, OnPair]]:
     """Yield each cell on each other pair that it is scored on, with the first study that does so."""
-    seen: set[OnPair] = set()
-    for label in configuration.studies:
-        for other in study_others(configuration, label):
-            if other not in seen:
-                seen.add(other)
-                yield label, OnPair(placed(configuration, other.cell), other.pair)
+    for label, other in _with_first_study(configuration, partial(study_others, configuration)):
+        yield label, OnPair(placed(configuration, other.cell), other.pair)
 
 
 def _first_served(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
     """Yield each cell that is served with experts once, with the first study that shows it so."""
-    seen: set[Cell] = set()
-    for label in configuration.studies:
-        for cell in served_cells(configuration, label):
-            if cell not in seen:
-                seen.add(cell)
-                yield label, placed(configuration, cell)
+    for label, cell in _with_first_study(configuration, partial(served_cells, configuration)):
+        yield label, placed(configuration, cell)
 
 
 def _serving(configuration: Configuration, study: str, cell: Cell) -> Iterator[tuple[str, Job]]:
