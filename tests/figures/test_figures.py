@@ -12,8 +12,9 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.languages import DISTANCES
 from mtpeft.figures.plotting.label_placement import spread_positions
 from mtpeft.figures.plotting.notes_and_legend import coverage_of, uneven_budgets
-from mtpeft.figures.plotting.panels import GAP, OPEN, POINT, Coverage
+from mtpeft.figures.plotting.panels import GAP, OPEN, POINT, RUN, Coverage
 from mtpeft.figures.plotting.reference_lines import view_with
+from mtpeft.figures.plotting.selection import with_runs_apart
 from mtpeft.figures.plotting.style import KNOWN_STYLES, method_styles
 from support.figures import Row, cells_of, draw, drawing_of, lose, marks, one_panel, study, svg, system_row, systems_of
 
@@ -261,3 +262,18 @@ def test_rows_that_read_examples_say_which(tmp_path: Path) -> None:
         text = shown.read_text(encoding="utf-8")
         assert all(method in text for method in read)
         assert ["near (5 nearest)" in text, "drawn (2 random)" in text] == [bool(examples)] * 2
+
+
+BY_RUN = {"chrf_sentences_low": 29.7, "chrf_sentences_high": 30.4}
+
+
+@pytest.mark.parametrize(("runs", "shown"), [("30.1", 0), ("29.0 31.0", 1), ("29 30 31", 1), ("29 30 31 32", 0)])
+def test_few_seeds_are_points_beside_an_interval_over_sentences(tmp_path: Path, runs: str, shown: int) -> None:
+    wide = {"chrf": 30.0, "chrf_low": 20.0, "chrf_high": 40.0, "chrf_runs": runs, **BY_RUN}
+    rows = [row | wide if row["method"] == "lora" and row["budget"] == "ten" else row for row in one_panel()]
+    stem = draw(tmp_path, "budgets", rows)
+    assert marks(stem, RUN) == shown
+    assert ("a small point for each" in " ".join(re.findall(r">([^<>]+)<", svg(stem)))) == bool(shown)
+    (system,) = [own for own in systems_of(tmp_path, rows) if (own.method, own.budget) == ("lora", "ten")]
+    drawn = with_runs_apart(system).score
+    assert (drawn.low, drawn.high) == ((29.7, 30.4) if shown else (20.0, 40.0))

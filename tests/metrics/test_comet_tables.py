@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mtpeft.analysis.score_tables import CellMetrics, score_columns, write_tables
-from mtpeft.analysis.summary import estimate_columns, summary_columns, write_summary
+from mtpeft.analysis.summary import columns_by_run, estimate_columns, summary_columns, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.metrics import metrics_asked_for
@@ -212,6 +212,7 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
     assert set(table[0]) == {
         *summary_columns(),
         *estimate_columns(("comet", "comet_minus_full", "comet_minus_none")),
+        *columns_by_run(["comet"]),
     }
     assert [{name: row[name] for name in summary_columns()} for row in table] == plain
     for row in table:

@@ -13,6 +13,8 @@ from typing import Any
 
 from mtpeft.core.errors import UserError
 
+SENTENCE_ENDS, RUNS = ("_sentences_low", "_sentences_high"), "_runs"
+"""Ends of the columns with the interval of a score over sentences alone, and with the score of each seed."""
 LARGEST_SHARE = 2.0
 """A method that trains the whole base model and more is above 1; a value far above 1 was meant as per cent."""
 
@@ -34,13 +36,16 @@ def _written(value: Any) -> Any:
 class Interval:
     """A mean with the ends of its 95 % interval; both are the mean itself where the table has none.
 
-    `digits` is the number of digits after the point where the mean is written.
+    `digits` is the number of digits after the point where the mean is written. `over_sentences` are the ends of the
+    interval without the choice of the seeds, and `runs` the values of single seeds, where the table has them.
     """
 
     mean: float
     low: float
     high: float
     digits: int = 1
+    over_sentences: tuple[float, float] | None = None
+    runs: tuple[float, ...] = ()
 
     def __neg__(self) -> "Interval":
         return Interval(-self.mean, -self.high, -self.low, self.digits)
@@ -97,7 +102,16 @@ class Row:
         mean, low, high = (self.optional(f"{column}{end}") for end in ("", "_low", "_high"))
         if mean is None:
             return None
-        return Interval(mean, mean if low is None else low, mean if high is None else high, digits)
+        over_sentences = tuple(self.optional(f"{column}{end}") for end in SENTENCE_ENDS)
+        runs = tuple(map(float, (self.fields.get(f"{column}{RUNS}") or "").split()))
+        return Interval(
+            mean,
+            mean if low is None else low,
+            mean if high is None else high,
+            digits,
+            over_sentences=None if None in over_sentences else over_sentences,
+            runs=runs,
+        )
 
 
 def rows_of(path: Path, required: tuple[str, ...]) -> Iterator[Row]:

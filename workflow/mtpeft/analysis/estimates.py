@@ -16,7 +16,7 @@ class Estimate:
 
     `sentence_variance` and `seed_variance` are those of the effect, from the choice of the test sentences and of the
     seeds. With one seed the latter can't be known and is 0. `over_sentences` are the values of resampled sentences
-    alone, without the term for the seeds: shape [resamples].
+    alone, without the term for the seeds: shape [resamples]. `observed` are the effects of single seeds: shape [seeds].
     """
 
     effect: float
@@ -26,6 +26,7 @@ class Estimate:
     sentence_variance: float
     seed_variance: float
     over_sentences: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    observed: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def matched_seeds(systems: Sequence[Scored]) -> tuple[str, ...]:
@@ -87,6 +88,7 @@ def _mean_of_draws(observed: np.ndarray, resampled: np.ndarray, *, sentences: in
         sentence_variance=float(over_sentences.var()),
         seed_variance=seed_variance,
         over_sentences=over_sentences,
+        observed=observed,
     )
 
 

@@ -13,6 +13,8 @@
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair or group, and size, and of the
   untouched model, over the seeds that both have; with `_low` and `_high`, and in `_p` the two-sided p-value of no
   difference, not corrected. `bleu_minus_full`, `bleu_minus_none` and so on: the same in the other metrics.
+- `chrf_sentences_low`, `chrf_sentences_high` and `chrf_runs`, behind the costs, for each metric: the 95 % interval over
+  sentences alone, and the score of each seed.
 - `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
 
 Shares and costs are means over the runs with a score.
@@ -24,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.csv_files import csv_text
+from mtpeft.analysis.csv_files import RUNS, SENTENCE_ENDS, csv_text
 from mtpeft.analysis.estimates import Term, contrast, matched_seeds
 from mtpeft.analysis.p_values import interval, p_two_sided
 from mtpeft.analysis.read_tables import COSTS, difference_column
@@ -69,7 +71,13 @@ def _ends(estimate: str) -> tuple[str, ...]:
 
 def summary_columns(metrics: Sequence[str] = ALWAYS) -> tuple[str, ...]:
     """Columns of a summary in these metrics."""
-    return (*LABELS, "test_set", *COUNTED_COLUMNS, *estimate_columns(estimates_in(metrics)), *COSTS)
+    estimates = estimate_columns(estimates_in(metrics))
+    return (*LABELS, "test_set", *COUNTED_COLUMNS, *estimates, *COSTS, *columns_by_run(metrics))
+
+
+def columns_by_run(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Columns of scores with their intervals over sentences alone, and with the score of each seed."""
+    return tuple(f"{metric}{end}" for metric in metrics for end in (*SENTENCE_ENDS, RUNS))
 
 
 def write_summary(
@@ -175,6 +183,7 @@ def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: s
     sample, own = scored[key]["sample"], scored[key]
     metrics = [metric for metric in own if metric != "sample"]
     found = {metric: _estimate([(1.0, own[metric])], sample) for metric in metrics}
+    by_run = {f"{metric}{end}": value for metric in metrics for end, value in _by_run(own[metric], sample).items()}
     references = {
         "full": (model, tuned_on, size, "full", "all"),
         "none": system_labels(untouched(model, pair)),
@@ -185,7 +194,14 @@ def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: s
             if metric in other and _comparable(own[metric], other[metric]):
                 terms = [(1.0, own[metric]), (-1.0, other[metric])]
                 found[difference_column(metric, to)] = _estimate(terms, sample)
-    return {column: value for name, values in found.items() for column, value in _columns(name, values)}
+    return by_run | {column: value for name, values in found.items() for column, value in _columns(name, values)}
+
+
+def _by_run(scored: Scored, sample: Sample) -> dict[str, float | str]:
+    """The ends of the interval over sentences alone, and the score of each seed, in the order of the seeds."""
+    found = contrast([(1.0, scored)], sentences=len(sample.rows), stream=sample.stream)
+    ends = dict(zip(SENTENCE_ENDS, interval(found.over_sentences), strict=True))
+    return {**ends, RUNS: " ".join(f"{value:.10g}" for value in found.observed)}
 
 
 def _comparable(one: Scored, other: Scored) -> bool:

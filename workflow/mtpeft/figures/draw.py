@@ -18,6 +18,7 @@ from mtpeft.figures.plotting.notes_and_legend import (
     notes_on_shares,
 )
 from mtpeft.figures.plotting.panels import Drawing, drawn_kinds
+from mtpeft.figures.plotting.selection import with_runs_apart
 from mtpeft.figures.plotting.style import figure_style, method_styles, named_by_examples
 from mtpeft.metrics.base import DEFAULT_METRIC, bring_in_metrics
 
@@ -55,7 +56,7 @@ def draw_figure(params: Mapping[str, Any], *, summary: Path, tables: Sequence[Pa
     figure = _figure_named(params["figure"])
     metric = params.get("metric", DEFAULT_METRIC)
     data = FigureData(
-        systems=read_systems(summary, metric),
+        systems=tuple(map(with_runs_apart, read_systems(summary, metric))),
         metric=metric,
         languages=params["languages"],
         models=tuple(params.get("models", ())),
@@ -96,6 +97,11 @@ def _write_around(drawing: Drawing, figure: Figure, data: FigureData) -> None:
 def _intervals(figure: Figure, systems: Iterable[System]) -> str:
     """Say what the intervals of a figure are."""
     several = any(system.seeds > 1 for system in systems)
+    if figure.shows == "scores" and any(system.score and system.score.runs for system in systems):
+        return (
+            "95 % intervals over sentences, and a small point for each of two or three seeds, of scores; the table has "
+            "those of differences."
+        )
     if figure.shows == "measurements":
         return "Bars reach from the lowest seed to the highest." if several else ""
     # All systems are measured on the same sentences, so overlapping bars of scores say little about which is better.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 POINT, OPEN, GAP = "point", "open", "gap"
 """Prefixes of the element ids in the SVG, by which points, open points and gaps can be counted."""
+RUN = "run"
+RUN_MARKER = {"markersize": 2.4, "markerfacecolor": "white", "markeredgewidth": 0.7, "zorder": 4.5}
+"""The point of a single seed, on top of the marker of the mean."""
 GAP_MARKERS = {DIVERGED: "x", MISSING: "|"}
 
 
@@ -107,6 +110,10 @@ def draw_point(axes: "Axes", point: Point, style: Style, *, vertical: bool = Tru
     bar, place = (([point.x] * 2, ends), ([point.x], mean)) if vertical else ((ends, [point.x] * 2), (mean, [point.x]))
     if ends[0] < ends[1]:
         axes.plot(*bar, color=style.colour, linewidth=0.8, solid_capstyle="butt", zorder=3.5)
+    if point.value.runs:
+        runs, at = list(point.value.runs), [point.x] * len(point.value.runs)
+        (dots,) = axes.plot(*((at, runs) if vertical else (runs, at)), "o", **RUN_MARKER, markeredgecolor=style.colour)
+        dots.set_gid(f"{RUN}-{style.name}")
     (marker,) = axes.plot(
         *place,
         marker=style.marker,

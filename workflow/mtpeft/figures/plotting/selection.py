@@ -1,6 +1,7 @@
 """Select the systems of a panel, and say what kind of system each is."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mtpeft.analysis.read_tables import ON_GROUP, Setting, System
 from mtpeft.analysis.score_tables import DIVERGED, MISSING
@@ -14,6 +15,24 @@ PanelRow = tuple[Setting, str]
 def is_reference(system: System) -> bool:
     """Return whether a system is a reference row, which is not fine-tuned from the base model, or trains nothing."""
     return system.method in REFERENCE_ROWS or system.budget == ANY
+
+
+MOST_RUNS_APART = 3
+"""Seeds that are drawn as points: an interval of so few spans a panel and hides what it should show."""
+
+
+def with_runs_apart(system: System) -> System:
+    """Return a system whose score has the interval over sentences and few seeds as points, where its table has both.
+
+    With one seed, or with more than a few, it has the interval of its table, and no points.
+    """
+    score = system.score
+    if score is None:
+        return system
+    if score.over_sentences and 1 < len(score.runs) <= MOST_RUNS_APART:
+        low, high = score.over_sentences
+        return replace(system, score=replace(score, low=low, high=high))
+    return replace(system, score=replace(score, runs=()))
 
 
 def gap_of(system: System) -> str | None:
