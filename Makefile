@@ -49,6 +49,8 @@ quoted = '$(subst ','\'',$(1))'
 FILES := $(if $(CONFIG),$(if $(shell test -f $(call quoted,$(CONFIG)) && echo one),$(call quoted,$(CONFIG)),$(CONFIG)))
 
 VENV := .venv
+# The files of pins hold all that they need, which pip is not to complete by itself.
+HASHED := --quiet --no-compile --no-deps --require-hashes
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(FILES),--configfile $(FILES))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
@@ -58,7 +60,7 @@ WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- -
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help install figures quick methods preview status watch verify plan tidy pretrain rates page report test test-all bench bench-workflow ci-setup lint clean
+.PHONY: help install figures quick methods preview status watch verify plan tidy pretrain rates page report test test-all bench bench-workflow ci-setup lint pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands and their variables
@@ -135,19 +137,23 @@ lint: $(VENV)/develop ## check the style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
 	&& $(VENV)/bin/snakefmt --line-length 120 --check Snakefile workflow/rules && $(SNAKEMAKE) --lint
 
+pins: $(VENV)/develop ## write the pins in envs/ anew, with the newest versions that pyproject.toml allows
+	@$(VENV)/bin/python envs/renew_pins.py --upgrade
+
 clean: ## remove the environment; results stay
 	rm -rf $(VENV)
 
-$(VENV)/installed: envs/workflow.txt pyproject.toml
+$(VENV)/installed: envs/workflow.txt envs/torch.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit( \
 	"Python 3.11, 3.12 or 3.13 is needed; say which with `make figures PYTHON=python3.12`")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/workflow.txt
+	$(VENV)/bin/python -m pip install $(HASHED) --requirement envs/workflow.txt
+	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/torch.txt
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt trackers.txt notebook.txt)
+OPTIONAL := $(addprefix envs/,advise.txt ctranslate2.txt fused-loss.txt notebook.txt quantised.txt trackers.txt)
 
 $(VENV)/develop: $(VENV)/installed envs/develop.txt $(OPTIONAL)
-	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt
+	$(VENV)/bin/python -m pip install $(HASHED) --requirement envs/develop.txt
 	@touch $@

@@ -28,7 +28,8 @@ def test_both_images_begin_with_the_same_base_and_install_the_same_pins() -> Non
     (base,) = re.findall(r"^FROM (\S+)$", DOCKERFILE, flags=re.M)
     assert re.findall(r"^From: (\S+)$", APPTAINER, flags=re.M) == [base]
     for text in (DOCKERFILE, APPTAINER):
-        assert "--requirement envs/workflow.txt" in text
+        assert "--require-hashes --requirement envs/workflow.txt" in text
+        assert "torch-gpu.txt" in text
         assert re.findall(r"[A-Za-z0-9_-]+==\S+", text) == [], "pins stand in envs/workflow.txt alone"
 
 

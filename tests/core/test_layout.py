@@ -13,16 +13,10 @@ from support.slurm import PROFILE, filled_in
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 PACKAGE = sorted((ROOT / "workflow" / "mtpeft").rglob("*.py"))
-PIN = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+")
 
 
 def named(files: list[Path]) -> list[object]:
     return [pytest.param(file, id=str(file.relative_to(ROOT))) for file in files]
-
-
-def pins(file: str) -> list[str]:
-    lines = (ROOT / "envs" / file).read_text().splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def rules_of(file: Path) -> dict[str, str]:
@@ -34,55 +28,6 @@ def rules_of(file: Path) -> dict[str, str]:
 ALL_RULES = [
     pytest.param(body, id=name) for file in [*RULES, ROOT / "Snakefile"] for name, body in rules_of(file).items()
 ]
-
-
-def test_conda_pins_are_those_of_pip() -> None:
-    environment = yaml.safe_load((ROOT / "envs" / "workflow.yaml").read_text())
-    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-
-    assert pip == pins("workflow.txt")
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        f"{name}.txt"
-        for name in (
-            "workflow",
-            "develop",
-            "mtdata",
-            "quantised",
-            "ctranslate2",
-            "fused-loss",
-            "advise",
-            "trackers",
-            "notebook",
-            "comet",
-        )
-    ],
-)
-def test_every_pin_is_exact_and_stands_once(file: str) -> None:
-    lines = [line for line in pins(file) if not line.startswith("-r ")]
-
-    assert lines
-    assert [line for line in lines if not PIN.fullmatch(line)] == []
-    names = [line.split("==")[0].lower().replace("_", "-") for line in lines]
-    assert len(set(names)) == len(names)
-
-
-def test_comet_shares_the_torch_of_the_workflow() -> None:
-    """Its builds for GPUs need libraries that have no pin."""
-    (torch,) = [line for line in pins("comet.txt") if line.startswith("torch==")]
-
-    assert torch in pins("workflow.txt")
-
-
-def test_tools_of_developers_are_pinned_beside_what_the_workflow_runs_on() -> None:
-    both = {line.split("==")[0].lower() for line in pins("workflow.txt")} & {
-        line.split("==")[0].lower() for line in pins("develop.txt")
-    }
-
-    assert both == set()
 
 
 @pytest.mark.parametrize("file", named([file for file in RULES if file.name != "common.smk"]))

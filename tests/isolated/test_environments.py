@@ -1,11 +1,13 @@
 """Environments beside the workflow: what they share with it, and how their programs end."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from mtpeft.core.errors import TryAgainError, UserError
-from mtpeft.isolated.install import libraries_of, link_packages, shared_packages
+from mtpeft.core.files import sha256_of
+from mtpeft.isolated.install import install_packages, libraries_of, link_packages, shared_packages
 from mtpeft.isolated.run import PACKAGES, Program
 
 
@@ -51,6 +53,31 @@ def test_packages_of_the_same_version_as_the_workflows_are_shared(
             "blas_like-13.1.dist-info",
         )
     }
+
+
+def test_a_file_that_is_another_than_the_pins_say_is_not_installed(tmp_path: Path, own_wheel: str) -> None:
+    with pytest.raises(UserError, match=r"THESE PACKAGES DO NOT MATCH THE HASHES"):
+        install_packages("a test", ["own==1.0"], tmp_path, hashes={"own==1.0": ["sha256:" + "0" * 64]})
+    assert list((tmp_path / PACKAGES).iterdir()) == []
+    (tmp_path / PACKAGES).rmdir()
+    install_packages("a test", ["own==1.0"], tmp_path, hashes={"own==1.0": ["sha256:" + "0" * 64, own_wheel]})
+    assert (tmp_path / PACKAGES / "own.py").is_file()
+
+
+@pytest.fixture
+def own_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A wheel that pip finds without a network; returns its hash."""
+    wheel = tmp_path / "wheels/own-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    about = "own-1.0.dist-info"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("own.py", "")
+        file.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about}/RECORD", "own.py,,\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    return f"sha256:{sha256_of(wheel)}"
 
 
 # What a program does, and what its caller is told.

@@ -10,6 +10,8 @@ import yaml
 from mtpeft.config.load import load, merge, validate
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
+from mtpeft.core.section import Section
+from mtpeft.metrics.own_environment import OwnEnvironment
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
 from mtpeft.steps.decontaminate_pair import reference
 from mtpeft.steps.freshness import scored_now
@@ -101,3 +103,25 @@ def test_mistakes_in_its_section_name_their_key(change: dict[str, Any], said: st
     with pytest.raises(UserError) as raised:
         validate(merge(DEFAULT, merge(ASKED, change)))
     assert str(raised.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "hashes", "said"),
+    [
+        (["scorer>=1"], {}, "'scorer>=1' is no exact pin, such as 'scorer==1.0'"),
+        (["other==1"], {}, "the requirements have no pin of 'scorer'"),
+        (["scorer==1", "other==1"], {"scorer==1": ("sha256:0",)}, "'other==1' has no hash, and others have some"),
+    ],
+)
+def test_pins_that_do_not_say_what_is_installed_are_refused(
+    requirements: list[str], hashes: dict[str, tuple[str, ...]], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        OwnEnvironment(
+            requirements=tuple(requirements),
+            package="scorer",
+            program=Path("program.py"),
+            section=Section,
+            section_help="Scores.",
+            hashes=hashes,
+        )

@@ -8,7 +8,8 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.core.errors import UserError
@@ -18,13 +19,20 @@ from mtpeft.isolated.run import PACKAGES
 PINS = PROJECT / "envs"
 OPTIONS = ("--quiet", "--no-deps", "--only-binary=:all:", "--no-compile")
 NAME = re.compile(r"[\w.-]+")
+PIN = re.compile(r"(?m)^([\w.-]+==[\w.!+-]+)((?:[^\n]*\\\n)*[^\n]*)$")
+HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 NO_MODULES = ("..", "__pycache__")
 
 
 def pins_of(environment: str) -> list[str]:
-    """Return the pins of an environment by its name, one requirement each."""
-    lines = (PINS / f"{environment}.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    """Return the pins of an environment by its name, each as `name==version`."""
+    return list(hashes_of(environment))
+
+
+def hashes_of(environment: str) -> dict[str, tuple[str, ...]]:
+    """Return the hashes of an environment's packages by pin, each as `sha256:...`; any of them is the package's."""
+    text = (PINS / f"{environment}.txt").read_text(encoding="utf-8")
+    return {pin[1]: tuple(HASH.findall(pin[2])) for pin in PIN.finditer(text)}
 
 
 def pinned_version(environment: str, package: str) -> str:
@@ -32,16 +40,29 @@ def pinned_version(environment: str, package: str) -> str:
     return dict(line.split("==") for line in pins_of(environment))[package]
 
 
-def install_packages(name: str, requirements: Sequence[str], environment: Path) -> None:
-    """Install exact versions, if any, into the folder of an environment; messages call what they are for `name`.
+def install_packages(
+    name: str, requirements: Sequence[str], environment: Path, *, hashes: Mapping[str, Sequence[str]]
+) -> None:
+    """Install exact versions, if any, into the folder of an environment.
+
+    Args:
+        name: what messages call that which the packages are for.
+        requirements: each as `name==version`.
+        environment: folder of the environment.
+        hashes: of the files of each requirement, each as `sha256:...`. pip takes no other file. A requirement without
+            hashes can stand beside none that has them.
 
     Raises:
-        UserError: pip could not get a package.
+        UserError: pip could not get a package, or got another file than the hashes name.
     """
     (environment / PACKAGES).mkdir()
     if not requirements:
         return
-    failure = run_pip("install", *OPTIONS, "--target", str(environment / PACKAGES), *requirements)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as pins:
+        for pin in requirements:
+            pins.write(" ".join([pin, *(f"--hash={digest}" for digest in hashes.get(pin, ()))]) + "\n")
+        pins.flush()
+        failure = run_pip("install", *OPTIONS, "--target", str(environment / PACKAGES), "--requirement", pins.name)
     if failure:
         raise UserError(
             f"pip could not install {name} ({failure}): mend the network or the index that pip is configured for, and "

@@ -36,7 +36,7 @@ def install_metric(metric: Metric, params: Mapping[str, Any], *, record: Path) -
         )
     libraries = libraries_of(built, names) if built in shared else []
     with new_folder(record.parent) as made:
-        install_packages(metric.title, own, made)
+        install_packages(metric.title, own, made, hashes=own_environment_of(metric).hashes)
         link_packages([*shared, *libraries], made)
         found = program_of(metric, made).answer("versions", {}, folder=made)
         write_record(made / record.name, {"params": params, "shared": sorted(shared), "versions": found})

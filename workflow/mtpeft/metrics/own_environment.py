@@ -57,9 +57,11 @@ class OwnEnvironment:
         variables: environment variables that the program is started with.
         libraries_of: a package that needs libraries which no pin names, such as torch with those of CUDA. The workflow
             must have it in the same version.
+        hashes: of the files of each requirement, each as `sha256:...`, which pip checks. All requirements have some, or
+            none has. No score depends on them.
 
     Raises:
-        ValueError: a requirement is no exact pin, or none pins the package.
+        ValueError: a requirement is no exact pin, none pins the package, or some have hashes and others have none.
     """
 
     requirements: tuple[str, ...]
@@ -74,6 +76,7 @@ class OwnEnvironment:
     score_params: Callable[[Any], dict[str, Any]] = lambda section: {}
     variables: Mapping[str, str] = field(default_factory=dict)
     libraries_of: str = ""
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for requirement in self.requirements:
@@ -81,6 +84,9 @@ class OwnEnvironment:
                 raise ValueError(f"'{requirement}' is no exact pin, such as '{self.package}==1.0'")
         if self.package not in self.versions:
             raise ValueError(f"the requirements have no pin of '{self.package}'")
+        without = [requirement for requirement in self.requirements if not self.hashes.get(requirement)]
+        if self.hashes and without:
+            raise ValueError(f"'{without[0]}' has no hash, and others have some; pip takes hashes for all or for none")
 
     @property
     def versions(self) -> dict[str, str]:

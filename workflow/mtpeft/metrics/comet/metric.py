@@ -10,7 +10,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
 from mtpeft.core.section import Section
 from mtpeft.core.value_types import HUB_MODEL
-from mtpeft.isolated.install import pins_of
+from mtpeft.isolated.install import hashes_of, pins_of
 from mtpeft.metrics.base import Metric
 from mtpeft.metrics.comet.model import check_encoder, encoder_files, encoder_of, find_model, hyperparameters_of
 from mtpeft.metrics.own_environment import OwnEnvironment, mean_score
@@ -130,5 +130,6 @@ COMET = Metric(
         score_params=score_params,
         variables=VARIABLES,
         libraries_of="torch",
+        hashes=hashes_of("comet"),
     ),
 )

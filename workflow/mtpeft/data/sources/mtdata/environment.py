@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.files import new_folder, write_record
-from mtpeft.isolated.install import install_packages
+from mtpeft.isolated.install import hashes_of, install_packages
 from mtpeft.isolated.run import Program
 
 INDEX = "index"
@@ -19,7 +19,7 @@ def install_mtdata(params: Mapping[str, Any], *, record: Path) -> None:
         UserError: pip could not get a package.
     """
     with new_folder(record.parent) as made:
-        install_packages("mtdata", params["requirements"], made)
+        install_packages("mtdata", params["requirements"], made, hashes=hashes_of("mtdata"))
         (made / INDEX).mkdir()
         indexed = run_inside(made, "index", {})
         write_record(made / record.name, {"params": params, **indexed})
