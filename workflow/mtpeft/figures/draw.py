@@ -10,6 +10,7 @@ from mtpeft.config.figures import FIGURES
 from mtpeft.core.errors import UserError
 from mtpeft.core.registry import bring_in
 from mtpeft.figures.base import Figure, FigureData
+from mtpeft.figures.plotting.fonts import use_fonts_that_have_all_letters
 from mtpeft.figures.plotting.label_placement import place_labels
 from mtpeft.figures.plotting.notes_and_legend import (
     add_notes_and_legend,
@@ -67,6 +68,7 @@ def draw_figure(params: Mapping[str, Any], *, summary: Path, tables: Sequence[Pa
     with figure_style():
         drawing = figure.draw(data, named_by_examples(method_styles(_methods(data)), params.get("examples", {})))
         _write_around(drawing, figure, data)
+        use_fonts_that_have_all_letters(drawing.figure)
         place_labels(drawing.figure)
         _save(drawing.figure, stem)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from mtpeft.analysis.read_tables import ON_GROUP
+from mtpeft.figures.plotting.fonts import FAMILY
 
 ONE_COLUMN = 3.3
 """Width in inches of a figure in one column of a page with two columns."""
@@ -18,7 +19,7 @@ GREY = "#767676"
 WARNING = "#B33F00"
 
 RC_PARAMS = {
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": FONT_SIZE,
     "axes.labelsize": FONT_SIZE,
     "axes.titlesize": FONT_SIZE,
