@@ -55,6 +55,8 @@ def test_losses_of_every_part_are_told_once_as_they_become_known(
     assert said[0].startswith(f"mtpeft: warning: {file}: 1 of 50 source sentences (2.0%) are longer")
     assert said[1].startswith(f"mtpeft: warning: {file}: 5 of 150 target tokens (3.3%) are unknown")
     assert len(text_warnings(configuration)) == 2
+    assert previews.last_warnings() == ["mtpeft: warnings about the text, 2 of them, stand further up."]
+    assert Previews(configuration, []).last_warnings() == said
 
 
 def test_arrays_that_are_half_written_or_count_nothing_say_nothing(configuration: Configuration) -> None:

@@ -33,6 +33,7 @@ def hit(folder: Path, what: str) -> None:
         assert half_trained(folder), "nothing was left to go on from"
     code, said = run(folder, overlay=SLOW, options=TABLES)
     assert code == 0, said[-3000:]
+    assert "Another sweep" not in said
     assert half_trained(folder) == []
 
 

@@ -74,9 +74,19 @@ class Previews:
 
     def warn(self) -> None:
         """Print the warnings of the text, each once, as soon as its record is there."""
+        warn(self._new_warnings())
+
+    def _new_warnings(self) -> list[str]:
+        """Return the warnings of the text whose records have come since they were last asked for."""
         new = [warning for warning in text_warnings(self.configuration) if warning not in self._warned]
         self._warned.update(new)
-        warn(new)
+        return new
+
+    def last_warnings(self) -> list[str]:
+        """Return lines with the warnings that have not been printed, and with the number of those that have been."""
+        before = len(self._warned)
+        lines = [f"mtpeft: warning: {warning}" for warning in self._new_warnings()]
+        return [*lines, *([f"mtpeft: warnings about the text, {before} of them, stand further up."] if before else [])]
 
     def stop(self) -> None:
         """End a drawing that is under way."""

@@ -63,7 +63,7 @@ def keep_finished(
         UserError: Snakemake fails.
     """
     if lock.last_was_killed:
-        unlock(overlays)
+        unlock(overlays, lock.variables)
     if lock.holder.needs_recovery:
         same = lock.holder.configuration == configuration_hash(configuration)
         since = lock.holder.submitted

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,8 +154,12 @@ def events_in(file: Path) -> Events:
     return Events(file)
 
 
-def unlock(overlays: Sequence[Path]) -> None:
+def unlock(overlays: Sequence[Path], variables: Mapping[str, str]) -> None:
     """Remove the lock that a killed Snakemake may have left; whoever calls this holds the lock of the folder.
+
+    Args:
+        overlays: files laid over the configuration.
+        variables: environment by which Snakemake sees that its caller holds the lock of the folder.
 
     Raises:
         UserError: a Snakemake of another workflow works here.
@@ -165,7 +169,8 @@ def unlock(overlays: Sequence[Path]) -> None:
         raise UserError(f"Snakemake works in this folder already (process {living[0]}); wait for it, or stop it.")
     print("mtpeft: the last run was killed; removing the lock that its Snakemake may have left.", flush=True)
     command = snakemake_command(overlays, ["--unlock", "--quiet"])
-    subprocess.run(command[:-1], check=True, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command[:-1], check=True, env={**os.environ, **variables}, **quiet)
 
 
 def _may_work_here(process: psutil.Process) -> bool:

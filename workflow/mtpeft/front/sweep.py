@@ -23,7 +23,7 @@ from mtpeft.forkserver.launcher import fork_server
 from mtpeft.front.ending import failed_lines, finished_lines, stopped_lines
 from mtpeft.front.page.after_sweep import page_after_sweep
 from mtpeft.front.preview import make_unfinished, remove_unfinished
-from mtpeft.front.previews import FirstTranslations, Previews, text_warnings
+from mtpeft.front.previews import FirstTranslations, Previews
 from mtpeft.front.recovery import recover
 from mtpeft.front.snakemake import (
     LOCAL,
@@ -80,7 +80,7 @@ def sweep(
         if cluster or lock.holder.needs_recovery:
             recover(configuration, overlays, targets, lock=lock, cancels=False)
         elif lock.last_was_killed:
-            unlock(overlays)
+            unlock(overlays, lock.variables)
         remove_unfinished(configuration)
         clear_up(configuration)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
@@ -121,7 +121,7 @@ def sweep(
     if stopped:
         lines = list(stopped_lines(configuration, watch.jobs, minutes, whole=whole))
     else:
-        lines = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
+        lines = previews.last_warnings()
         lines += failed_lines(configuration, watch.jobs, output) if code else []
         lines += finished_lines(configuration, overlays, minutes) if whole else [f"{' '.join(targets)}: {minutes}"]
     for line in [*lines, *refused]:
