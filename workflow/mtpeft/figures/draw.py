@@ -112,13 +112,18 @@ def _intervals(figure: Figure, systems: Iterable[System]) -> str:
 
 
 def _save(figure: "Canvas", stem: Path) -> None:
-    """Write `stem` with .pdf, .svg and .png: each whole or not at all."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    for suffix, metadata in METADATA.items():
-        path = stem.with_name(f"{stem.name}.{suffix}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            figure.savefig(temporary, format=suffix, metadata=metadata)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    """Write `stem` with .pdf, .svg and .png."""
+    for suffix in METADATA:
+        save_figure(figure, stem.with_name(f"{stem.name}.{suffix}"))
+
+
+def save_figure(figure: "Canvas", file: Path) -> None:
+    """Write a figure in the format that the end of the file's name says: whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    suffix = file.suffix.removeprefix(".")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(temporary, format=suffix, metadata=METADATA[suffix])
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -91,6 +91,14 @@ def add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
 
 
+def add_curves_options(parser: argparse.ArgumentParser) -> None:
+    """Add the cells or the search that `curves` draws, and the file of the figure."""
+    parser.add_argument("what", nargs="+", metavar="CELL", help="labels or folder of a cell, or the record of a search")
+    parser.add_argument(
+        "--to", type=Path, default=Path("curves.pdf"), metavar="FILE", help="a .pdf, .svg or .png (default: curves.pdf)"
+    )
+
+
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Add the cell that `export` hands over, its form, and where it goes."""
     add_cell_options(parser)

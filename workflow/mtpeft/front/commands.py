@@ -14,6 +14,7 @@ from mtpeft.front.command_options import (
     add_advise_options,
     add_budget_options,
     add_cell_options,
+    add_curves_options,
     add_export_options,
     add_init_options,
     add_jobs_options,
@@ -243,6 +244,13 @@ def _translate(given: argparse.Namespace) -> None:
     translate_lines(given.cell, given.pair)
 
 
+def _curves(given: argparse.Namespace) -> None:
+    from mtpeft.front.curves import draw_curves
+
+    draw_curves(given.what, given.to)
+    print(f"The curves are in {given.to}.")
+
+
 def _init(given: argparse.Namespace) -> None:
     from mtpeft.front.init import write_study
     from mtpeft.front.overlay import Request
@@ -314,6 +322,14 @@ COMMANDS = (
     Command("page", _page, "write the results page of the study that was run last, or of another, for a browser", USE),
     Command("latex", _latex, "tables of finished studies in LaTeX and a BibTeX file of their methods", USE),
     Command("report", _report, "write Snakemake's report of the study that was run last, or of another", USE),
+    Command(
+        "curves",
+        _curves,
+        "draw dev scores and losses of trained cells, or of a search for a learning rate",
+        USE,
+        add_curves_options,
+        reads_configuration=False,
+    ),
     Command(
         "translate",
         _translate,

@@ -93,10 +93,13 @@ class TrainingRun:
         padding: those of them that hold padding.
         seconds: duration so far.
         status: `ok` or `diverged`.
-        history: step and dev score of each evaluation.
+        history: step and dev score of each evaluation, and the mean loss per target token since the one before, if
+            there were updates.
         starts: how often a process has begun or gone on with it.
         micro_batch_tokens: largest micro-batch that memory sufficed for; None where whole batches fit.
         processor_seconds: time of a processor that this process has used so far, of all its threads together.
+        losses: sum of the losses of the target tokens since the last evaluation.
+        loss_tokens: number of these tokens.
     """
 
     step: int = 0
@@ -111,6 +114,8 @@ class TrainingRun:
     starts: int = 0
     micro_batch_tokens: int | None = None
     processor_seconds: float = 0.0
+    losses: float = 0.0
+    loss_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -263,6 +268,8 @@ def _count_updates(updates: Sequence[Update], run: TrainingRun, progress: Progre
         run.tokens += update.tokens
         run.positions += update.positions
         run.padding += update.padding
+        run.losses += loss * update.tokens
+        run.loss_tokens += update.tokens
         progress.update(loss, update.tokens)
 
 
@@ -330,7 +337,9 @@ def _evaluate(
     if not math.isfinite(score):
         run.status = "diverged"
         return score
-    run.history.append({"step": run.step, "score": score})
+    loss = {"loss": run.losses / run.loss_tokens} if run.loss_tokens else {}
+    run.history.append({"step": run.step, "score": score, **loss})
+    run.losses, run.loss_tokens = 0.0, 0
     if score > run.best_score:
         run.best_score, run.best_step = score, run.step
         for name, weight in weights.items():
