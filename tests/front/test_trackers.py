@@ -14,7 +14,11 @@ from mtpeft.steps.cells_of_studies import placed_cells
 from support.front import configured, finish
 
 RESULTS = Path("results/mine")
-HISTORY = [{"step": 0, "score": 30.5}, {"step": 120, "score": 41.25}, {"step": 240, "score": 40.0}]
+HISTORY = [
+    {"step": 0, "score": 30.5},
+    {"step": 120, "score": 41.25, "loss": 2.5},
+    {"step": 240, "score": 40.0, "loss": 1.25},
+]
 
 
 @pytest.fixture
@@ -37,6 +41,7 @@ def test_tensorboard_reads_scores_and_the_curve_of_a_cell(configuration: Configu
     events = EventAccumulator(f"{RESULTS}/trackers/tensorboard/{cell.path}")
     events.Reload()
     assert [(own.step, own.value) for own in events.Scalars("dev")] == [(0, 30.5), (120, 41.25), (240, 40.0)]
+    assert [(own.step, own.value) for own in events.Scalars("loss")] == [(120, 2.5), (240, 1.25)]
     assert [own.value for own in events.Scalars("test/chrf")] == [43.5]
     assert [own.value for own in events.Scalars("tokens_per_second")] == [2000.0]
     assert cell.method in events.Tensors("params/text_summary")[0].tensor_proto.string_val[0].decode()

@@ -129,6 +129,13 @@ def test_a_cell_that_failed_is_in_the_table_with_its_reason_as_text(opened: Page
     assert REASON in opened.locator("#cell").inner_text()
 
 
+def test_a_cell_shows_how_its_dev_score_and_its_loss_went(cell: Page) -> None:
+    charts = {"Score on dev": "at 3 updates, from 20 to 39", "Mean loss": "at 2 updates, from 2.5 to 2"}
+    for measured, said in charts.items():
+        chart = cell.locator(f'.chart [aria-label^="{measured}"]').first
+        expect(chart).to_have_attribute("aria-label", re.compile(said))
+
+
 def test_translations_stand_beside_the_reference_the_untouched_model_and_any_other(cell: Page) -> None:
     first = cell.locator(".sentences li").nth(4)
     assert first.locator(".reference .said").inner_text() == SENTENCES[4]

@@ -75,7 +75,11 @@ def write_cell(cell: Cell) -> None:
     """Records and translations of a cell; a better method keeps more words of the reference."""
     status = "diverged" if cell.path.endswith(DIVERGED) else "ok"
     train = train_record(cell, best_step=10, status=status)
-    train["dev_history"] = [{"step": 0.0, "score": 20.0}, {"step": 10.0, "score": 40.0}, {"step": 20.0, "score": 39.0}]
+    train["dev_history"] = [
+        {"step": 0.0, "score": 20.0},
+        {"step": 10.0, "score": 40.0, "loss": 2.5},
+        {"step": 20.0, "score": 39.0, "loss": 2.0},
+    ]
     write(cell.folder / "train.json", train)
     for measured in cell.measured:
         write(measured.folder / "decode.json", decode_record(cell, status=status))

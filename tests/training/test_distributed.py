@@ -72,6 +72,13 @@ def assert_alike(folder: Path, other: Path) -> None:
     assert {name: by for name, by in apart.items() if by > TOLERANCE} == {}
 
 
+def up_to_rounding(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Evaluations with the same dev scores, and losses that may differ by rounding."""
+    return [
+        {**entry, **({"loss": pytest.approx(entry["loss"], rel=1e-5)} if "loss" in entry else {})} for entry in history
+    ]
+
+
 @WAYS
 def test_two_processes_train_as_one_does(
     train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, execution: Execution
@@ -84,7 +91,8 @@ def test_two_processes_train_as_one_does(
     assert found[0] == found[1]
     assert found[0] == pytest.approx(alone, rel=1e-5)
     one, two = (read_record(tmp_path / name / "train.json") for name in ("one", "two"))
-    for key in ("dev_history", "best_step", "updates", "status", "trained_parameters", "params", "stored_bytes"):
+    assert two["dev_history"] == up_to_rounding(one["dev_history"])
+    for key in ("best_step", "updates", "status", "trained_parameters", "params", "stored_bytes"):
         assert one[key] == two[key], key
     assert [record["execution"]["processes"] for record in (one, two)] == [1, 2]
     assert_alike(tmp_path / "one", tmp_path / "two")
@@ -111,7 +119,8 @@ def test_a_decoder_only_model_in_shards_trains_as_in_one_process(
     assert found[0] == found[1]
     assert found[0] == pytest.approx(alone, rel=1e-4)
     one, two = (read_record(tmp_path / own / "train.json") for own in ("one", "two"))
-    assert one["stored_bytes"] == two["stored_bytes"] and one["dev_history"] == two["dev_history"]
+    assert one["stored_bytes"] == two["stored_bytes"]
+    assert two["dev_history"] == up_to_rounding(one["dev_history"])
     assert_alike(tmp_path / "one", tmp_path / "two")
     assert load_base(tmp_path / "two" / "tuned").config.model_type == name
 

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import ALL, NATIVE, Cell
+from mtpeft.cells import ALL, NATIVE, RATE_LABELS, Cell
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.figures.draw import save_figure
 from mtpeft.figures.plotting.curves import Curve, Trial, draw_courses, draw_search
 from mtpeft.figures.plotting.style import figure_style, method_styles
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = (".pdf", ".svg", ".png")
 
@@ -37,7 +40,7 @@ def draw_curves(what: Sequence[str], to: Path) -> None:
         save_figure(figure, to)
 
 
-def _cells(names: Sequence[str]) -> Any:
+def _cells(names: Sequence[str]) -> "Figure":
     cells = [Cell.find(name) for name in names]
     styles = method_styles(cell.method for cell in cells)
     return draw_courses([(_curve_of(cell, _shortest(cell, cells)), styles[cell.method]) for cell in cells])
@@ -77,7 +80,7 @@ def _shortest(cell: Cell, cells: Sequence[Cell]) -> str:
     return " ".join(shown)
 
 
-def _search(record: Mapping[str, Any], name: str) -> Any:
+def _search(record: Mapping[str, Any], name: str) -> "Figure":
     if "trials" not in record:
         raise UserError(f"'{name}' is no record of a search; name a file under results/rates, or a cell.")
     means = {score["learning_rate"]: score["mean"] for score in record["scores"]}
@@ -85,4 +88,4 @@ def _search(record: Mapping[str, Any], name: str) -> Any:
     for rate, own in groupby(sorted(record["trials"], key=itemgetter("learning_rate")), itemgetter("learning_rate")):
         curves = [_curve(f"{rate:g}", trial) for trial in own]
         trials.append(Trial(rate, curves, means.get(rate), chosen=rate == record["learning_rate"]))
-    return draw_search(" ".join(record["labels"].values()), trials)
+    return draw_search(" ".join(record["labels"][name] for name in RATE_LABELS), trials)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = ("-", "--", ":", "-.")
+SMALL_POINTS = {"marker": "o", "markersize": 2.2}
 CHOSEN_COLOUR = "#000000"
 LIGHTEST, DARKEST = 0.15, 0.85
 """Part of the map of colours that learning rates have, from the lowest to the highest."""
@@ -57,13 +58,14 @@ def draw_courses(curves: Sequence[tuple[Curve, Style]]) -> "Figure":
         dashes = DASHES[seen.setdefault(style.name, 0) % len(DASHES)]
         seen[style.name] += 1
         draw_course(panels[0], curve, colour=style.colour, dashes=dashes)
-        if has_losses:
-            known = [(x, loss) for x, loss in zip(curve.updates, curve.losses, strict=True) if loss is not None]
-            panels[1].plot(*zip(*known, strict=True), color=style.colour, linestyle=dashes) if known else None
+        known = [(x, loss) for x, loss in zip(curve.updates, curve.losses, strict=True) if loss is not None]
+        if known:
+            panels[1].plot(*zip(*known, strict=True), color=style.colour, linestyle=dashes, **SMALL_POINTS)
     panels[0].set(ylabel="dev chrF")
-    panels[-1].set(xlabel="update")
     if has_losses:
         panels[1].set(ylabel="loss per token")
+        panels[1].sharex(panels[0])
+    panels[-1].set(xlabel="update")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 
@@ -71,7 +73,7 @@ def draw_courses(curves: Sequence[tuple[Curve, Style]]) -> "Figure":
 def draw_course(axes: "Axes", curve: Curve, *, colour: object, dashes: str = "-") -> None:
     """Draw the dev scores of a training, with a ring around the one whose weights were kept."""
     label = f"{curve.name} (diverged)" if curve.diverged else curve.name
-    axes.plot(curve.updates, curve.scores, color=colour, linestyle=dashes, marker="o", markersize=2.2, label=label)
+    axes.plot(curve.updates, curve.scores, color=colour, linestyle=dashes, label=label, **SMALL_POINTS)
     kept = [(x, score) for x, score in zip(curve.updates, curve.scores, strict=True) if x == curve.kept]
     for x, score in kept:
         axes.plot(
@@ -100,7 +102,8 @@ def draw_search(title: str, trials: Sequence[Trial]) -> "Figure":
         best = [max(curve.scores) for curve in trial.curves if curve.scores and not curve.diverged]
         rates.plot([trial.rate] * len(best), best, "o", color=colour, markersize=3.5, zorder=3)
     means = [(trial.rate, trial.mean) for trial in trials if trial.mean is not None]
-    rates.plot(*zip(*means, strict=True), color=GREY, linewidth=0.9) if means else None
+    if means:
+        rates.plot(*zip(*means, strict=True), color=GREY, linewidth=0.9)
     for trial in trials:
         if trial.chosen and trial.mean is not None:
             rates.plot(trial.rate, trial.mean, "o", markersize=9, markerfacecolor="none", markeredgecolor=CHOSEN_COLOUR)

@@ -34,9 +34,9 @@ DATA = "rows"
 
 
 def specifications(styles: Mapping[str, Style]) -> dict[str, Any]:
-    """All specifications, as JSON has them: scores on each kind of x axis, the trade-off, and dev scores."""
+    """All specifications, as JSON has them: scores on each kind of x axis, the trade-off, dev scores and losses."""
     scores = {f"scores_{kind}": _scores(kind, styles) for kind in X_KINDS}
-    return {**scores, "tradeoff": _tradeoff(styles), "curve": _curve()}
+    return {**scores, "tradeoff": _tradeoff(styles), "curve": _curve("dev score"), "loss": _curve("loss per token")}
 
 
 def _appearance(styles: Mapping[str, Style]) -> tuple[Any, Any]:
@@ -135,14 +135,14 @@ def _tradeoff(styles: Mapping[str, Style]) -> dict[str, Any]:
     return alt.layer(front, bars, points, names).properties(width="container", height=360).to_dict()
 
 
-def _curve() -> dict[str, Any]:
-    """Score on dev against updates, with the update whose weights were kept."""
+def _curve(measured: str) -> dict[str, Any]:
+    """What was measured against updates, with the update whose weights were kept."""
     import altair as alt
 
     base = alt.Chart(alt.NamedData(DATA))
-    tips = [alt.Tooltip("x:Q", title="update"), alt.Tooltip("y:Q", title="dev score")]
+    tips = [alt.Tooltip("x:Q", title="update"), alt.Tooltip("y:Q", title=measured)]
     line = base.mark_line(point=True).encode(
-        alt.X("x:Q", title="update"), alt.Y("y:Q", title="dev score").scale(zero=False), tooltip=tips
+        alt.X("x:Q", title="update"), alt.Y("y:Q", title=measured).scale(zero=False), tooltip=tips
     )
     kept = base.transform_filter("datum.kept").mark_point(size=170, shape="circle", strokeWidth=2)
     kept = kept.encode(alt.X("x:Q"), alt.Y("y:Q"), tooltip=tips)

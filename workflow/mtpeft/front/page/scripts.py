@@ -84,11 +84,17 @@ def write_cell_script(
         "hypotheses": lines,
         "chrf": [round(float(score), 1) for score in scores],
         "classes": classes,
-        "dev": [[point["step"], round(point["score"], 2)] for point in measured.train.get("dev_history", ())],
+        "dev": [_evaluation(point) for point in measured.train.get("dev_history", ())],
         "params": dict(_flat(measured.train.get("params", {}))),
         "record": {name: measured.train[name] for name in SHOWN_RECORD if measured.train.get(name) is not None},
     }
     _write(folder / "cells" / f"{cell.key}/{cell.test_set}.js", script_text("cell", _cell_key(cell), content))
+
+
+def _evaluation(point: Mapping[str, float]) -> list[float | None]:
+    """Return the update, the dev score and the loss since the evaluation before, which older records lack."""
+    loss = point.get("loss")
+    return [point["step"], round(point["score"], 2), None if loss is None else round(loss, 4)]
 
 
 def _cell_key(cell: ScoredCell) -> str:

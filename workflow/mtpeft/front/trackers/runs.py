@@ -55,14 +55,18 @@ def _run(name: str, folder: Path) -> TrackedRun | None:
     settings = {key: train[key] for key in SETTINGS if train.get(key) is not None}
     metrics = dict(_scores(score[0])) | {key: float(train[key]) for key in COSTS if train.get(key) is not None}
     metrics["sentences_per_second"] = float(decode[0]["sentences_per_second"])
-    history = [(int(entry["step"]), float(entry["score"])) for entry in train["dev_history"]]
+    measured = {"dev": "score", "loss": "loss"}
+    courses = {
+        name: [(int(entry["step"]), float(entry[key])) for entry in train["dev_history"] if key in entry]
+        for name, key in measured.items()
+    }
     return TrackedRun(
         name=name,
         folder=folder,
         sha256=score[1],
         params={key: str(value) for key, value in {**labels, **settings}.items()},
         metrics=metrics,
-        curves={"dev": history} if history else {},
+        curves={name: course for name, course in courses.items() if course},
     )
 
 

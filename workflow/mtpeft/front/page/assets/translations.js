@@ -31,6 +31,7 @@ async function drawCell(place) {
   const text = await load("text", content.text);
   const list = make("section", { class: "translations", "aria-labelledby": "translations-title" });
   const curve = make("div", { class: "chart wide" });
+  const loss = make("div", { class: "chart wide" });
   fill(
     place,
     back,
@@ -40,13 +41,15 @@ async function drawCell(place) {
       "div",
       { class: "columns" },
       content.dev.length > 1 ? make("div", {}, make("h3", {}, "Score on dev while training"), curve) : null,
+      lossesOf(content).length > 1 ? make("div", {}, make("h3", {}, "Loss while training"), loss) : null,
       Object.entries(content.classes).map(([kind, rows]) => make("div", {}, classTable(kind, rows))),
       make("div", {}, sharesOf(cell)),
     ),
     make("details", {}, make("summary", {}, "Params and record"), paramsTable(content)),
     list,
   );
-  drawCurve(curve, content);
+  drawCurve(curve, "curve", content.dev.map(([x, y]) => [x, y]), content, "Score on dev");
+  drawCurve(loss, "loss", lossesOf(content), content, "Mean loss per target token since the evaluation before");
   await drawTranslations(list, cell, content, text);
 }
 
@@ -90,12 +93,16 @@ function paramsTable(content) {
   return plainTable("Params of the training and what came of them", ["name", "value"], entries.map(([name, value]) => [name.replaceAll("_", " "), typeof value === "object" ? JSON.stringify(value) : String(value)]));
 }
 
-function drawCurve(place, content) {
-  if (content.dev.length < 2) return;
-  const rows = content.dev.map(([x, y]) => ({ x, y, kept: x === content.record.best_step }));
-  const spec = adapted("curve", {}, rows);
+function lossesOf(content) {
+  return content.dev.filter((evaluation) => evaluation[2] !== null).map(([update, , loss]) => [update, loss]);
+}
+
+function drawCurve(place, name, points, content, measured) {
+  if (points.length < 2) return;
+  const rows = points.map(([x, y]) => ({ x, y, kept: x === content.record.best_step }));
+  const spec = adapted(name, {}, rows);
   spec.width = Math.max(200, Math.min(420, place.clientWidth - 60));
-  draw(place, spec, `Score on dev at ${rows.length} updates, from ${rows[0].y} to ${rows.at(-1).y}; the update that was kept is circled.`);
+  draw(place, spec, `${measured} at ${rows.length} updates, from ${rows[0].y} to ${rows.at(-1).y}; the update that was kept is circled.`);
 }
 
 // ---------------------------------------------------------------- translations
