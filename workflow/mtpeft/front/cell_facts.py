@@ -62,7 +62,7 @@ def facts_of(folder: Path, pair: str | None) -> CellFacts:
     languages = train["params"].get("members", {}).get(pair) or train["params"]["languages"]
     read = read_if_whole((folder / "others" / pair if cell.is_group and pair else folder) / "score.json")
     scored = read[0] if read else NOT_SCORED
-    origins = list(_origins(Path(train["inputs"]["base"])))
+    origins = list(origins_of(Path(train["inputs"]["base"])))
     published = next((record["params"]["hub"] for record in origins if "hub" in record["params"]), None)
     repository, _, commit = (published or "").rpartition("@")
     named = [licence_named_by(origin) for record in origins if (origin := record["origin"]).get("licence")]
@@ -99,14 +99,14 @@ def _untouched(cell: Cell, pair: str, train: Mapping[str, Any], scored: Mapping[
     return {}
 
 
-def _origins(record: Path) -> Iterator[Mapping[str, Any]]:
+def origins_of(record: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the record of a base model, and those of the models that it was made from, as far as they are there."""
     base = read_record(record)
     yield base
     if wanted := base["origin"].get("base_sha256"):
         for file in sorted(MODELS.glob("*/base.json")):
             if sha256_of(file) == wanted:
-                yield from _origins(file)
+                yield from origins_of(file)
                 return
 
 
@@ -115,7 +115,12 @@ def _text(scored: Mapping[str, Any]) -> dict[str, str | None]:
     tests = set(scored["references"].values())
     for parts in sorted(PAIRS.glob("*/parts.json")):
         if read_record(parts)["sha256"].get("test") in tests:
-            archives = read_record(parts.with_name("clean.json"))["inputs"]
-            known = {own["archive_sha256"]: own.get("licence") for own in map(read_record, WHEELS.glob("*/*.json"))}
-            return {Path(name).stem.rpartition("-")[0] or name: known.get(archives[name]) for name in sorted(archives)}
+            return sources_of(parts.parent)
     return {}
+
+
+def sources_of(folder: Path) -> dict[str, str | None]:
+    """Sources of the text of a pair, by the record in its folder, with what is known of their licences."""
+    archives = read_record(folder / "clean.json")["inputs"]
+    known = {own["archive_sha256"]: own.get("licence") for own in map(read_record, WHEELS.glob("*/*.json"))}
+    return {Path(name).stem.rpartition("-")[0] or name: known.get(archives[name]) for name in sorted(archives)}

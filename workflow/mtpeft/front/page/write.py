@@ -13,6 +13,7 @@ from mtpeft.config.studies import NONE
 from mtpeft.core.files import write_text
 from mtpeft.front.page.after_sweep import PAGE
 from mtpeft.front.page.answers import choice_of, findings_of, limits_of
+from mtpeft.front.page.background import bases_of, texts_of
 from mtpeft.front.page.charts import specifications
 from mtpeft.front.page.gather import Results, ScoredCell, read_results
 from mtpeft.front.page.libraries import data_tables, safe_script, vega
@@ -50,6 +51,8 @@ def content_of(results: Results) -> dict[str, Any]:
     return payload(results) | {
         "findings": findings_of(results),
         "limits": limits_of(results),
+        "texts": texts_of(results),
+        "bases": bases_of(results),
         "fronts": {metric: fronts(systems, metric) for metric, systems in results.systems.items()},
         "charts": specifications(styles_of(results)),
     }

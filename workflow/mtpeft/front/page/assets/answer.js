@@ -9,7 +9,25 @@ function drawAnswer(place) {
     findingBlock(),
     make("h3", {}, "What it can\u2019t show"),
     make("ul", { class: "limits" }, DATA.limits.map((limit) => make("li", {}, limit))),
+    backgroundBlock(),
   );
+}
+
+// ---------------------------------------------------------------- what the study rests on
+
+function backgroundBlock() {
+  const texts = DATA.texts.map((own) => [DATA.pairs[own.pair].title, sourcesInWords(own.sources), ...own.rows.map((count) => (count === null ? DASH : count.toLocaleString("en")))]);
+  const bases = DATA.bases.map((own) => [own.model, short(own.parameters), own.from, own.exposure, own.licences.join("; ") || "not recorded"]);
+  if (!texts.length && !bases.length) return null;
+  return [
+    make("h3", {}, "What it rests on"),
+    bases.length ? plainTable("Base models", ["model", "parameters", "comes from", "test sentences that it may have read", "licence"], bases) : null,
+    texts.length ? plainTable("Text, in pairs of sentences", ["pair", "sources", "to train on", "dev", "test"], texts) : null,
+  ];
+}
+
+function sourcesInWords(sources) {
+  return sources.map(([name, licence]) => (licence ? `${name} (${licence})` : name)).join(", ");
 }
 
 // ---------------------------------------------------------------- which method to take
