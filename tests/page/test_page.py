@@ -229,6 +229,16 @@ def test_the_keyboard_reaches_views_filters_and_rows(opened: Page, shown: Path) 
     assert {"views", "filters", "cell-table"} <= reached
 
 
+def test_escape_closes_a_filter_and_leaves_the_focus_on_it(opened: Page, shown: Path) -> None:
+    visit(opened, shown, "#/cells")
+    method = opened.locator('.filter[data-name="method"]')
+    method.locator("summary").click()
+    method.locator("input").first.focus()
+    opened.keyboard.press("Escape")
+    expect(method.locator("input").first).to_be_hidden()
+    assert opened.evaluate("document.activeElement.id") == "filter-method"
+
+
 def test_without_its_scripts_the_page_says_what_is_missing(browser: Browser, shown: Path, tmp_path: Path) -> None:
     (tmp_path / "alone.html").write_bytes(shown.read_bytes())
     page = browser.new_page()

@@ -54,12 +54,12 @@ def _origin(chain: Sequence[Mapping[str, Any]]) -> str:
     first, *others = chain
     params = first["params"]
     if "hub" in params:
-        return f"{params['hub']} of the hub"
+        return f"from the hub, {params['hub']}"
     if "wheel" in params:
-        return f"a model in the package {params['wheel']['package']} {params['wheel'].get('version', '')}".rstrip()
+        return f"from the package {params['wheel']['package']} {params['wheel'].get('version', '')}".rstrip()
     if "path" in params:
-        return f"the folder {params['path']}"
+        return f"from the folder {params['path']}"
     if others:
-        return f"made here from {_origin(others)}"
+        return f"made here of a model {_origin(others)}"
     parent = first["origin"].get("model")
-    return f"made here from {parent}" if parent else "pre-trained here"
+    return f"made here of {parent}" if parent else "pre-trained here"

@@ -141,9 +141,8 @@ def _curve(measured: str) -> dict[str, Any]:
 
     base = alt.Chart(alt.NamedData(DATA))
     tips = [alt.Tooltip("x:Q", title="update"), alt.Tooltip("y:Q", title=measured)]
-    line = base.mark_line(point=True).encode(
-        alt.X("x:Q", title="update"), alt.Y("y:Q", title=measured).scale(zero=False), tooltip=tips
-    )
+    x = alt.X("x:Q", title="update").scale(domainMin=0).axis(tickCount=6)
+    line = base.mark_line(point=True).encode(x, alt.Y("y:Q", title=measured).scale(zero=False), tooltip=tips)
     kept = base.transform_filter("datum.kept").mark_point(size=170, shape="circle", strokeWidth=2)
     kept = kept.encode(alt.X("x:Q"), alt.Y("y:Q"), tooltip=tips)
     return alt.layer(line, kept).properties(width="container", height=180).to_dict()

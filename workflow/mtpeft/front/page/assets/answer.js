@@ -16,13 +16,20 @@ function drawAnswer(place) {
 // ---------------------------------------------------------------- what the study rests on
 
 function backgroundBlock() {
-  const texts = DATA.texts.map((own) => [DATA.pairs[own.pair].title, sourcesInWords(own.sources), ...own.rows.map((count) => (count === null ? DASH : count.toLocaleString("en")))]);
-  const bases = DATA.bases.map((own) => [own.model, short(own.parameters), own.from, own.exposure, own.licences.join("; ") || "not recorded"]);
-  if (!texts.length && !bases.length) return null;
+  if (!DATA.texts.length && !DATA.bases.length) return null;
+  const sources = new Set(DATA.texts.map((own) => sourcesInWords(own.sources)));
+  const isOne = sources.size === 1;
+  const count = (number) => (number === null ? DASH : number.toLocaleString("en"));
+  const texts = DATA.texts.map((own) => [DATA.pairs[own.pair].title, ...(isOne ? [] : [sourcesInWords(own.sources)]), ...own.rows.map(count)]);
   return [
     make("h3", {}, "What it rests on"),
-    bases.length ? plainTable("Base models", ["model", "parameters", "comes from", "test sentences that it may have read", "licence"], bases) : null,
-    texts.length ? plainTable("Text, in pairs of sentences", ["pair", "sources", "to train on", "dev", "test"], texts) : null,
+    make(
+      "ul",
+      { class: "limits" },
+      DATA.bases.map((own) => make("li", {}, make("b", {}, own.model), `: ${short(own.parameters)} parameters, ${own.from}. Licence: ${own.licences.join("; ") || "not recorded"}. What it may have read of the test sentences: ${own.exposure}.`)),
+      isOne ? make("li", {}, `All text comes from ${[...sources][0]}.`) : null,
+    ),
+    texts.length ? plainTable("Pairs of sentences", ["pair", ...(isOne ? [] : ["sources"]), "to train on", "dev", "test"], texts) : null,
   ];
 }
 

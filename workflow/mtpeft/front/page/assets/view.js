@@ -93,10 +93,16 @@ function filter(name, title, isOpen) {
   });
   return make(
     "details",
-    { class: "filter", "data-name": name, open: isOpen },
+    { class: "filter", "data-name": name, open: isOpen, onkeydown: closeOnEscape },
     make("summary", { id: `filter-${name}` }, `${title}: `, make("b", {}, said)),
     make("fieldset", {}, make("legend", { class: "unseen" }, title), boxes),
   );
+}
+
+function closeOnEscape(event) {
+  if (event.key !== "Escape") return;
+  event.currentTarget.open = false;
+  event.currentTarget.querySelector("summary").focus();
 }
 
 function drawViews() {
