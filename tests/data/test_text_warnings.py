@@ -55,8 +55,20 @@ def test_losses_of_every_part_are_told_once_as_they_become_known(
     assert said[0].startswith(f"mtpeft: warning: {file}: 1 of 50 source sentences (2.0%) are longer")
     assert said[1].startswith(f"mtpeft: warning: {file}: 5 of 150 target tokens (3.3%) are unknown")
     assert len(text_warnings(configuration)) == 2
-    assert previews.last_warnings() == ["mtpeft: warnings about the text, 2 of them, stand further up."]
+    (line,) = previews.last_warnings()
+    assert line.startswith("mtpeft: there are 2 warnings about the text, of which at most 2 of a kind are shown;")
     assert Previews(configuration, []).last_warnings() == said
+
+
+def test_two_warnings_of_a_kind_are_enough(configuration: Configuration, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in _files(configuration).values():
+        write_arrays(file, source=Encoded(TOKENS, 1, unknown=5), target=Encoded(TOKENS, 1))
+    previews = Previews(configuration, [])
+    previews.warn()
+    assert capsys.readouterr().err.count("source tokens (") == 2
+    assert [line.split(";")[0] for line in previews.last_warnings()] == [
+        "mtpeft: there are 3 warnings about the text, of which at most 2 of a kind are shown"
+    ]
 
 
 def test_arrays_that_are_half_written_or_count_nothing_say_nothing(configuration: Configuration) -> None:

@@ -16,6 +16,11 @@ def warn(warnings: Iterable[str]) -> None:
         print(f"mtpeft: warning: {warning}", file=sys.stderr, flush=True)
 
 
+def kind_of(warning: str) -> str:
+    """Return what warnings about other files, with other numbers, have in common: their plain words."""
+    return " ".join(word for word in warning.split() if word.isalpha())
+
+
 def recorded_warnings(files: Iterable[Path]) -> Iterator[str]:
     """The warnings of records, each once, with the record that has it; records that are not there have none."""
     told = set()

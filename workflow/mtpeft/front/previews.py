@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +11,17 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from mtpeft.cells import Cell, label_of
+from mtpeft.config.figures import TEXT_TABLE
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells, system_labels
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.records import StartRecord
-from mtpeft.core.warnings import recorded_warnings, warn
+from mtpeft.core.warnings import kind_of, recorded_warnings, warn
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
 from mtpeft.front.watch.cells import is_scored
 from mtpeft.steps import decontaminate_pair, describe_text, search_rate
-from mtpeft.steps.cells_of_studies import placed_cells, preview_folder, start_records
+from mtpeft.steps.cells_of_studies import placed_cells, preview_folder, results_folder, start_records
 
 REPORT_SECONDS = 60.0
 """Time between two looks for warnings, and for a whole figure."""
@@ -28,6 +30,8 @@ TRANSLATIONS_SECONDS = 2.0
 PREVIEW_SECONDS = 600.0
 """Least time between two drawings of the preview, which take up to half a minute of a core that could train."""
 PREVIEW_NICENESS = 10
+OF_A_KIND = 2
+"""Warnings that are printed of those which say the same about other text."""
 
 
 @dataclass
@@ -48,6 +52,7 @@ class Previews:
     _drawing: subprocess.Popen[bytes] | None = None
     _first_is_shown: bool = False
     _warned: set[str] = field(default_factory=set)
+    _kinds: Counter[str] = field(default_factory=Counter)
 
     def report(self) -> None:
         """Look for warnings, and for what can be drawn, if a minute has gone by; to be called often."""
@@ -77,16 +82,26 @@ class Previews:
         warn(self._new_warnings())
 
     def _new_warnings(self) -> list[str]:
-        """Return the warnings of the text whose records have come since they were last asked for."""
+        """Return the warnings of the text whose records have come since they were last asked for, few of each kind."""
         new = [warning for warning in text_warnings(self.configuration) if warning not in self._warned]
         self._warned.update(new)
-        return new
+        shown = []
+        for warning in new:
+            self._kinds[kind_of(warning)] += 1
+            if self._kinds[kind_of(warning)] <= OF_A_KIND:
+                shown.append(warning)
+        return shown
 
     def last_warnings(self) -> list[str]:
-        """Return lines with the warnings that have not been printed, and with the number of those that have been."""
-        before = len(self._warned)
+        """Return lines with the warnings that have not been printed, and with the number of all of them."""
         lines = [f"mtpeft: warning: {warning}" for warning in self._new_warnings()]
-        return [*lines, *([f"mtpeft: warnings about the text, {before} of them, stand further up."] if before else [])]
+        count, table = len(self._warned), results_folder(self.configuration) / f"{TEXT_TABLE}.csv"
+        if count > len(lines):
+            lines.append(
+                f"mtpeft: there are {count} warnings about the text, of which at most {OF_A_KIND} of a kind are shown; "
+                f"records under data/pairs and {table} have the numbers of all."
+            )
+        return lines
 
     def stop(self) -> None:
         """End a drawing that is under way."""
