@@ -54,7 +54,8 @@ def screen_lines(watch: Watch) -> Iterator[str]:
     yield from aligned(list(_rows(cells, _running_cells(watch, seen) if lives else set()))).splitlines()
     yield ""
     if lives:
-        yield f"{seen.left}, {len(seen.running)} jobs" if seen.left else f"{len(seen.running)} jobs"
+        jobs = "1 job" if len(seen.running) == 1 else f"{len(seen.running)} jobs"
+        yield f"{seen.left}, {jobs}" if seen.left else jobs
         lines = [running_line(job, progress, now=time.time()) for job, progress in seen.running]
         yield from lines[:MOST_RUNNING]
         yield from [f"and {len(lines) - MOST_RUNNING} more"] if len(lines) > MOST_RUNNING else []
