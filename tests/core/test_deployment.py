@@ -2,8 +2,11 @@
 
 import argparse
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from mtpeft.front.commands import COMMANDS
@@ -14,10 +17,15 @@ APPTAINER = (ROOT / "envs/apptainer.def").read_text(encoding="utf-8")
 VERSION = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.M)[1]
 
 
+def copied_into(text: str) -> list[str]:
+    """The files and folders that an image gets, by either of its descriptions."""
+    lines = re.findall(r"^COPY (.+) \S+$", text, flags=re.M) or re.findall(r"^    (\S+) /mtpeft/\S+$", text, flags=re.M)
+    return [name for line in lines for name in line.split()]
+
+
 def test_an_image_holds_what_the_package_needs() -> None:
-    copied = [name for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, flags=re.M) for name in line.split()]
-    files = re.findall(r"^    (\S+) /mtpeft/\S+$", APPTAINER, flags=re.M)
-    assert sorted(copied) == sorted(files)
+    copied = copied_into(DOCKERFILE)
+    assert sorted(copied) == sorted(copied_into(APPTAINER))
     assert all((ROOT / name).exists() for name in copied)
     assert {"envs", "workflow", "Snakefile", "config.yaml", "pyproject.toml"} <= set(copied)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -31,6 +39,25 @@ def test_both_images_begin_with_the_same_base_and_install_the_same_pins() -> Non
         assert "--require-hashes --requirement envs/workflow.txt" in text
         assert "torch-gpu.txt" in text
         assert re.findall(r"[A-Za-z0-9_-]+==\S+", text) == [], "pins stand in envs/workflow.txt alone"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["docker", "build", "--file", "envs/Dockerfile", "--tag", "mtpeft:test", "."],
+        ["apptainer", "build", "mtpeft.sif", "envs/apptainer.def"],
+    ],
+    ids=["docker", "apptainer"],
+)
+def test_an_image_is_built_where_the_tool_is_there(command: list[str], tmp_path: Path) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    for name in {line for text in (DOCKERFILE, APPTAINER) for line in copied_into(text)} | {".dockerignore"}:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr[-3000:]
 
 
 def test_the_manifest_of_kubernetes_mounts_what_it_names_and_calls_a_command() -> None:
