@@ -54,7 +54,8 @@ HASHED := --quiet --no-compile --no-deps --require-hashes
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(FILES),--configfile $(FILES))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
-WORKERS = $(CORES)
+# One worker more than there are cores, since tests wait for sweeps, servers and SLURM for half of their time.
+WORKERS = $(shell expr $(CORES) + 1)
 PYTEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
 FLAGS = $(OVERLAY) $(WHERE)
@@ -113,8 +114,6 @@ report: $(VENV)/installed ## write Snakemake's report of the study that was run 
 test: $(VENV)/develop ## run the tests, without those that take long or need SLURM
 	@$(PYTEST) -m "not slow and not cluster"
 
-# One worker has all tests on SLURM and mostly waits for it, so that there is one more than there are cores.
-test-all: WORKERS = $(shell expr $(CORES) + 1)
 test-all: $(VENV)/develop ## run all tests
 	@$(PYTEST)
 
