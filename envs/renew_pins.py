@@ -93,6 +93,8 @@ def resolve(*wanted: str, keep: Pins, hold: Pins | None = None) -> Pins:
         output.write_text(requirements(keep), encoding="utf-8")
         files = ["--constraints", str(held), "--output-file", str(output)]
         uv = Path(sys.executable).with_name("uv")
+        if not uv.exists():
+            sys.exit("uv is not installed beside this Python; `make .venv/develop` installs it.")
         subprocess.run([str(uv), *COMPILE, *wanted, *files], check=True, cwd=PROJECT.parent)
         return read_pins(output.read_text(encoding="utf-8"))
 

@@ -38,7 +38,7 @@ def test_both_images_begin_with_the_same_base_and_install_the_same_pins() -> Non
     for text in (DOCKERFILE, APPTAINER):
         assert "--require-hashes --requirement envs/workflow.txt" in text
         assert "torch-gpu.txt" in text
-        assert re.findall(r"[A-Za-z0-9_-]+==\S+", text) == [], "pins stand in envs/workflow.txt alone"
+        assert re.findall(r"[A-Za-z0-9_-]+==\S+", text) == [], "pins stand in the files of pins alone"
 
 
 @pytest.mark.slow

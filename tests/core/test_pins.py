@@ -1,5 +1,6 @@
 """The pins of all environments: exact, with hashes, and what pyproject.toml asks for."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,27 @@ def test_what_pyproject_names_is_pinned(file: str) -> None:
     named = PROJECT["dependency-groups"].get(file) or PROJECT["project"]["optional-dependencies"].get(file)
     named = named or PROJECT["project"]["dependencies"]
     assert {plain(requirement) for requirement in named} <= names(file) | names("torch")
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level modules that a file imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_what_the_package_imports_is_named_in_pyproject() -> None:
+    """A package that comes only because another one needs it now may be gone after the pins were renewed."""
+    lists = (PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values())
+    named = {plain(requirement) for requirements in lists for requirement in requirements}
+    packages = packages_distributions()
+    modules = set().union(*(imported(file) for file in (ROOT / "workflow").rglob("*.py")))
+    known = {module: {plain(name) for name in packages[module]} for module in modules & packages.keys()}
+    assert {module: names for module, names in known.items() if not names & (named | {"mtpeft"})} == {}
 
 
 def test_tools_of_developers_are_pinned_beside_what_the_workflow_runs_on() -> None:

@@ -55,8 +55,7 @@ def test_losses_of_every_part_are_told_once_as_they_become_known(
     assert said[0].startswith(f"mtpeft: warning: {file}: 1 of 50 source sentences (2.0%) are longer")
     assert said[1].startswith(f"mtpeft: warning: {file}: 5 of 150 target tokens (3.3%) are unknown")
     assert len(text_warnings(configuration)) == 2
-    (line,) = previews.last_warnings()
-    assert line.startswith("mtpeft: there are 2 warnings about the text, of which at most 2 of a kind are shown;")
+    assert previews.last_warnings() == []
     assert Previews(configuration, []).last_warnings() == said
 
 
@@ -66,9 +65,8 @@ def test_two_warnings_of_a_kind_are_enough(configuration: Configuration, capsys:
     previews = Previews(configuration, [])
     previews.warn()
     assert capsys.readouterr().err.count("source tokens (") == 2
-    assert [line.split(";")[0] for line in previews.last_warnings()] == [
-        "mtpeft: there are 3 warnings about the text, of which at most 2 of a kind are shown"
-    ]
+    (line,) = previews.last_warnings()
+    assert line.startswith("mtpeft: 1 more warnings say the same of other text;")
 
 
 def test_arrays_that_are_half_written_or_count_nothing_say_nothing(configuration: Configuration) -> None:

@@ -43,6 +43,18 @@ def test_names_are_drawn_in_fonts_that_have_their_letters(chinese_font: None, tm
     assert families["العربية, עברית"] == [FAMILY]
 
 
+def test_a_font_that_can_not_be_read_is_left_out(
+    chinese_font: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    there = font_manager.findSystemFonts()
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(tmp_path / "broken.ttf"), *there])
+    with figure_style():
+        figure = figure_with(CHINESE)
+        use_fonts_that_have_all_letters(figure)
+    assert {text.get_text(): len(text.get_fontfamily()) for text in figure.findobj(Text)}[CHINESE] == 2
+
+
 def test_letters_that_no_font_has_are_named(chinese_font: None, capsys: pytest.CaptureFixture[str]) -> None:
     cuneiform = "\N{CUNEIFORM SIGN A}"
     with figure_style():

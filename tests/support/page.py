@@ -62,7 +62,7 @@ def write_cells(configuration: Configuration, cells: Sequence[Cell]) -> None:
 def write_text_record(folder: Path) -> None:
     """Where the text of a pair comes from, and how much of it there is."""
     write(folder / "parts.json", {"rows": {"train": 1234, "dev": 20, "test": len(SENTENCES)}, "sha256": {}})
-    write(folder / "clean.json", {"inputs": {"sphinx-4e4ea335.zip": "0" * 64, "own.tsv": "1" * 64}})
+    write(folder / "clean.json", {"inputs": {"sphinx-4e4ea335.zip": "0" * 64, "my-own-lines.tsv": "1" * 64}})
     wheel = {"archive_sha256": "0" * 64, "licence": "BSD-2-Clause"}
     write(Path("data/wheels/interface/sphinx-4e4ea335.json"), wheel)
 

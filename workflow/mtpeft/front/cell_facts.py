@@ -9,7 +9,7 @@ import numpy as np
 
 from mtpeft.analysis.p_values import interval
 from mtpeft.analysis.resampling import score_runs, sentence_weights
-from mtpeft.cells import ANY, Cell
+from mtpeft.cells import ANY, Cell, label_of
 from mtpeft.core.files import read_if_whole, read_record, sha256_of
 from mtpeft.front.licences import licence_named_by
 from mtpeft.metrics.base import ALWAYS, METRICS
@@ -123,4 +123,10 @@ def sources_of(folder: Path) -> dict[str, str | None]:
     """Sources of the text of a pair, by the record in its folder, with what is known of their licences."""
     archives = read_record(folder / "clean.json")["inputs"]
     known = {own["archive_sha256"]: own.get("licence") for own in map(read_record, WHEELS.glob("*/*.json"))}
-    return {Path(name).stem.rpartition("-")[0] or name: known.get(archives[name]) for name in sorted(archives)}
+    return {_source(name): known.get(archives[name]) for name in sorted(archives)}
+
+
+def _source(file: str) -> str:
+    """Name a source of text: a download without the digest in its file's name, a user's own file by its whole name."""
+    stem = Path(file).stem
+    return label_of(stem) if label_of(stem) != stem else file

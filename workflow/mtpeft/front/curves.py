@@ -36,7 +36,7 @@ def draw_curves(what: Sequence[str], to: Path) -> None:
     if searches and len(what) > 1:
         raise UserError("A search is drawn alone; name one record of a search, or cells.")
     with figure_style():
-        figure = _search(read_record(Path(searches[0])), searches[0]) if searches else _cells(what)
+        figure = _search(Path(searches[0])) if searches else _cells(what)
         save_figure(figure, to)
 
 
@@ -77,15 +77,25 @@ def _shortest(cell: Cell, cells: Sequence[Cell]) -> str:
     """Name a cell by its method, and by the labels in which the cells differ."""
     differing = {name for name in cell.named if len({other.named[name] for other in cells}) > 1} | {"method", "budget"}
     shown = [label for name, label in cell.named.items() if name in differing and label not in (ALL, NATIVE)]
-    return " ".join(shown)
+    # Cells of several configurations may have the same labels, and are told apart by their digests.
+    namesakes = [other for other in cells if other.labels == cell.labels]
+    return " ".join([*shown, *([cell.digest] if len(namesakes) > 1 else [])])
 
 
-def _search(record: Mapping[str, Any], name: str) -> "Figure":
+def _search(file: Path) -> "Figure":
+    """Draw the record of a search.
+
+    Raises:
+        UserError: it is not there, or is no record of a search.
+    """
+    record = read_record(file) if file.is_file() else {}
     if "trials" not in record:
-        raise UserError(f"'{name}' is no record of a search; name a file under results/rates, or a cell.")
-    means = {score["learning_rate"]: score["mean"] for score in record["scores"]}
+        raise UserError(f"'{file}' is no record of a search; name a file under results/rates, or a cell.")
+    means = {score["learning_rate"]: score["mean"] for score in record.get("scores", ())}
     trials = []
     for rate, own in groupby(sorted(record["trials"], key=itemgetter("learning_rate")), itemgetter("learning_rate")):
         curves = [_curve(f"{rate:g}", trial) for trial in own]
-        trials.append(Trial(rate, curves, means.get(rate), chosen=rate == record["learning_rate"]))
+        # Records of earlier versions have one trial of a rate, and no means.
+        mean = means[rate] if means else None if curves[0].diverged else curves[0].best
+        trials.append(Trial(rate, curves, mean, chosen=rate == record["learning_rate"]))
     return draw_search(" ".join(record["labels"][name] for name in RATE_LABELS), trials)

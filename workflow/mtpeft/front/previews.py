@@ -11,7 +11,6 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from mtpeft.cells import Cell, label_of
-from mtpeft.config.figures import TEXT_TABLE
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells, system_labels
 from mtpeft.core.files import read_if_whole
@@ -21,7 +20,7 @@ from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
 from mtpeft.front.watch.cells import is_scored
 from mtpeft.steps import decontaminate_pair, describe_text, search_rate
-from mtpeft.steps.cells_of_studies import placed_cells, preview_folder, results_folder, start_records
+from mtpeft.steps.cells_of_studies import placed_cells, preview_folder, start_records
 
 REPORT_SECONDS = 60.0
 """Time between two looks for warnings, and for a whole figure."""
@@ -93,13 +92,13 @@ class Previews:
         return shown
 
     def last_warnings(self) -> list[str]:
-        """Return lines with the warnings that have not been printed, and with the number of all of them."""
+        """Return lines with the warnings that have not been printed, and with the number of those that never are."""
         lines = [f"mtpeft: warning: {warning}" for warning in self._new_warnings()]
-        count, table = len(self._warned), results_folder(self.configuration) / f"{TEXT_TABLE}.csv"
-        if count > len(lines):
+        left_out = sum(max(0, count - OF_A_KIND) for count in self._kinds.values())
+        if left_out:
             lines.append(
-                f"mtpeft: there are {count} warnings about the text, of which at most {OF_A_KIND} of a kind are shown; "
-                f"records under data/pairs and {table} have the numbers of all."
+                f"mtpeft: {left_out} more warnings say the same of other text; `warnings` of parts.json and clean.json "
+                "under data/pairs, and the numbers in the files under data/tokens, have them."
             )
         return lines
 

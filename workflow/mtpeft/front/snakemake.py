@@ -162,15 +162,18 @@ def unlock(overlays: Sequence[Path], variables: Mapping[str, str]) -> None:
         variables: environment by which Snakemake sees that its caller holds the lock of the folder.
 
     Raises:
-        UserError: a Snakemake of another workflow works here.
+        UserError: a Snakemake of another workflow works here, or Snakemake fails.
     """
     living = [process.pid for process in psutil.process_iter(["cmdline", "cwd"]) if _may_work_here(process)]
     if living:
         raise UserError(f"Snakemake works in this folder already (process {living[0]}); wait for it, or stop it.")
     print("mtpeft: the last run was killed; removing the lock that its Snakemake may have left.", flush=True)
     command = snakemake_command(overlays, ["--unlock", "--quiet"])
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command[:-1], check=True, env={**os.environ, **variables}, **quiet)
+    environment = {**os.environ, **variables}
+    ran = subprocess.run(command[:-1], env=environment, capture_output=True, text=True, errors="replace", check=False)
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
+        raise UserError(f"Snakemake could not remove its lock ({said[-1]}); delete .snakemake/locks and start again.")
 
 
 def _may_work_here(process: psutil.Process) -> bool:

@@ -32,7 +32,7 @@ def install_metric(metric: Metric, params: Mapping[str, Any], *, record: Path) -
     if built in names and built not in shared:
         raise UserError(
             f"{metric.title} pins another version of {built} than the workflow has, whose libraries no pin names; pin "
-            "that of envs/workflow.txt."
+            "the one that is installed, which envs/torch.txt or envs/workflow.txt names."
         )
     libraries = libraries_of(built, names) if built in shared else []
     with new_folder(record.parent) as made:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = ("-", "--", ":", "-.")
+LEGEND_CHARACTERS = 54
+"""Characters that a row of a legend has room for in one column, the samples of lines included."""
 SMALL_POINTS = {"marker": "o", "markersize": 2.2}
 CHOSEN_COLOUR = "#000000"
 LIGHTEST, DARKEST = 0.15, 0.85
@@ -37,6 +39,11 @@ class Curve:
     losses: Sequence[float | None]
     kept: int
     diverged: bool = False
+
+    @property
+    def best(self) -> float | None:
+        """The best score after an update, by which a search chooses; all rates share that of update 0."""
+        return max((score for x, score in zip(self.updates, self.scores, strict=True) if x > 0), default=None)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ def draw_courses(curves: Sequence[tuple[Curve, Style]]) -> "Figure":
         panels[1].set(ylabel="loss per token")
         panels[1].sharex(panels[0])
     panels[-1].set(xlabel="update")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    columns = max(1, LEGEND_CHARACTERS // max(len(curve.name) + 6 for curve, _ in curves))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=columns)
     return figure
 
 
@@ -99,7 +107,7 @@ def draw_search(title: str, trials: Sequence[Trial]) -> "Figure":
         colour = shades(LIGHTEST + step * position)
         for number, curve in enumerate(trial.curves):
             draw_course(courses, curve, colour=colour, dashes=DASHES[number % len(DASHES)])
-        best = [max(curve.scores) for curve in trial.curves if curve.scores and not curve.diverged]
+        best = [curve.best for curve in trial.curves if curve.best is not None and not curve.diverged]
         rates.plot([trial.rate] * len(best), best, "o", color=colour, markersize=3.5, zorder=3)
     means = [(trial.rate, trial.mean) for trial in trials if trial.mean is not None]
     if means:

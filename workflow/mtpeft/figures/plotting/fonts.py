@@ -4,6 +4,7 @@ Figures in Latin script never come here, so that they have the same bytes on mac
 scripts that run from right to left are ordered and joined by matplotlib itself.
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ def _families_of_this_machine() -> Iterator[str]:
     from matplotlib import font_manager
 
     for file in set(font_manager.findSystemFonts()) - {font.fname for font in font_manager.fontManager.ttflist}:
-        font_manager.fontManager.addfont(file)
+        # What can't be read, such as a font of pictures alone, raises errors of many types, and is left out.
+        with contextlib.suppress(Exception):
+            font_manager.fontManager.addfont(file)
     upright = {font.name for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == 400}
     yield from sorted(name for name in upright if name != FAMILY and not name.startswith(BOXES))
 

@@ -27,7 +27,7 @@ function backgroundBlock() {
       "ul",
       { class: "limits" },
       DATA.bases.map((own) => make("li", {}, make("b", {}, own.model), `: ${short(own.parameters)} parameters, ${own.from}. Licence: ${own.licences.join("; ") || "not recorded"}. What it may have read of the test sentences: ${own.exposure}.`)),
-      isOne ? make("li", {}, `All text comes from ${[...sources][0]}.`) : null,
+      isOne ? make("li", {}, `The text of these pairs comes from ${[...sources][0]}; further test sets may come from elsewhere.`) : null,
     ),
     texts.length ? plainTable("Pairs of sentences", ["pair", ...(isOne ? [] : ["sources"]), "to train on", "dev", "test"], texts) : null,
   ];

@@ -102,7 +102,7 @@ function drawCurve(place, name, points, content, measured) {
   const rows = points.map(([x, y]) => ({ x, y, kept: x === content.record.best_step }));
   const spec = adapted(name, {}, rows);
   spec.width = Math.max(200, Math.min(420, place.clientWidth - 60));
-  draw(place, spec, `${measured} at ${rows.length} updates, from ${rows[0].y} to ${rows.at(-1).y}; the update that was kept is circled.`);
+  draw(place, spec, `${measured} at ${rows.length} updates, from ${rows[0].y} to ${rows.at(-1).y}${rows.some((row) => row.kept) ? "; the update that was kept is circled" : ""}.`);
 }
 
 // ---------------------------------------------------------------- translations
