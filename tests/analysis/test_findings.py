@@ -45,12 +45,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 OF_MODELS = ("seen", "rising")
 """Findings whose claim is about the models at hand."""
-SLOWLY_DECIDED = ("less where seen or not", "less where seen, at step 0")
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOWLY_DECIDED)) for case in CASES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
 def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
     label, quality, special, verdict, reason = CASES[case]
 

@@ -9,7 +9,7 @@ import yaml
 from mtpeft.config.load import merge
 from support.sweep import STUDY, copy, planned, run, snakemake
 
-pytestmark = pytest.mark.sweep
+pytestmark = [pytest.mark.sweep, pytest.mark.slow]
 
 FEWER = {
     "studies": {
@@ -61,7 +61,6 @@ def test_a_second_study_with_the_same_labels_keeps_its_cells_beside_those_of_the
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("study", ["other.yaml", STUDY.name], ids=["second study", "the study itself"])
 def test_a_study_that_fails_leaves_tables_and_figures_of_one_state(folder: Path, study: str) -> None:
     before = files_of(folder)

@@ -16,6 +16,8 @@ from benchmarks.tables import MERGED, OURS, SIDES, decoding_table, training_tabl
 from mtpeft.data.token_arrays import IGNORED
 from support.sweep import ROOT, STUDY, copy, environment
 
+pytestmark = pytest.mark.slow
+
 CELLS = ("small/es-en/n200/full/all/1", "small/es-en/n200/lora/b5/1")
 NARROW = {
     "d_model": 16,

@@ -102,6 +102,7 @@ def printed_by(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [

@@ -27,6 +27,8 @@ from support.model import arrays, cell, decode_params, train_cell, train_params
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import LONG, SOON, wait_for
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
 
 
@@ -134,7 +136,7 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
         yield step, fork
 
 
-@pytest.mark.parametrize(("method", "threads"), [pytest.param("lora", 1, marks=pytest.mark.slow), ("full", 2)])
+@pytest.mark.parametrize(("method", "threads"), [("lora", 1), ("full", 2)])
 def test_weights_and_hypotheses_are_those_of_a_step_by_itself(
     sweep: Path, tmp_path: Path, served: dict[str, str], method: str, threads: int
 ) -> None:

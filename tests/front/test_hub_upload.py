@@ -13,6 +13,8 @@ import yaml
 from support.sweep import copy, environment
 from support.uploads import COMMIT, UploadHub, serve
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "hf_of-nobody"
 CELLS = {
     "lora": "small/es-en/n200/lora/b5/1",  # it merges

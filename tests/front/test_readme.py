@@ -289,6 +289,7 @@ OWN_TEXT = "memory"
 """Stands in the commands of the page that another test follows from its beginning."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [command for command in EXPORTS if OWN_TEXT not in command], ids=lambda x: x[-12:])
 def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: Path, command: str) -> None:
     words = in_small_study(command)

@@ -24,6 +24,8 @@ from support.hub import COMMIT, REPOSITORY, Hub, serve
 from support.record import schema_mistakes
 from support.sweep import copy, located, run
 
+pytestmark = pytest.mark.slow
+
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 MISTAKE = 2
 
@@ -230,7 +232,6 @@ def test_a_hub_that_is_out_of_reach_gives_an_error_message(checkpoint: Path, tmp
     assert (code, "HF_HUB_OFFLINE" in said) == (MISTAKE, True), said
 
 
-@pytest.mark.slow
 def test_a_model_of_a_hub_goes_through_the_workflow(checkpoint: Path, finished: Path, tmp_path: Path) -> None:
     """Planned before anything is known of it, fetched, encoded with its own tokenizer, tuned, decoded, scored."""
     folder = copy(finished, tmp_path / "sweep")

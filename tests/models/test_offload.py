@@ -30,6 +30,8 @@ from support.method_cases import CASES
 from support.model import arrays, cell, decode_params, inputs, train_params
 from support.training import ENVIRONMENT, ROOT
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 PLACES: tuple[Offload, ...] = ("cpu", "disk")
 

@@ -36,7 +36,7 @@ from support.record import schema_mistakes
 from support.steps import other_splits
 from support.sweep import STUDY, copy, located, planned, run, small_study, write_study
 
-pytestmark = pytest.mark.xdist_group("forgetting")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forgetting")]
 
 STUDIES = {
     "forgetting": {

@@ -19,7 +19,7 @@ from mtpeft.steps.train import placed
 from support.record import schema_mistakes
 from support.sweep import STUDY, copy, located, planned, run, small_study, write_study
 
-pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("group sweep")]
+pytestmark = [pytest.mark.sweep, pytest.mark.slow, pytest.mark.xdist_group("group sweep")]
 
 PAIRS = ("de-en", "es-en")
 PAIR = "de-en+es-en"

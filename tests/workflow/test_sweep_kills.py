@@ -11,13 +11,12 @@ import pytest
 from support.sweep import SLOW, TABLES, cell_name, copy, half_trained, kill, located, processes, results, run, start
 from support.waiting import LONG, SOON, wait_for
 
-pytestmark = pytest.mark.sweep
+pytestmark = [pytest.mark.sweep, pytest.mark.slow]
 
 CELLS = [f"results/cells/{cell_name(f'small/es-en/n200/{cell}/1', SLOW)}" for cell in ("lora/b5", "full/all")]
 """Folders of cells; beside them are those of the finished run, which was trained for a shorter time."""
 DENOISER = f"results/cells/{cell_name('denoiser/es-en/n200/full/all/1', SLOW)}"
-OTHER_HITS = ("trainer", "snakemake", "sweep", "ctrl-c", "terminate")
-HITS = ["group", *(pytest.param(what, marks=pytest.mark.slow) for what in OTHER_HITS)]
+HITS = ("group", "trainer", "snakemake", "sweep", "ctrl-c", "terminate")
 
 
 def hit(folder: Path, what: str) -> None:
@@ -48,7 +47,6 @@ def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -
     assert max(starts) == 2, "a half-trained cell should have gone on from its state"
 
 
-@pytest.mark.slow
 def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(located(folder, "results/models/denoiser"))
@@ -58,7 +56,6 @@ def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Pa
     assert json.loads(located(folder, "results/models/denoiser/base.json").read_text())["training"]["starts"] == 2
 
 
-@pytest.mark.slow
 def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(folder / CELLS[0])

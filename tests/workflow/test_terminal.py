@@ -9,7 +9,7 @@ import pytest
 from support.sweep import STUDY, copy, environment, located, mtpeft, run
 from support.terminal import plain, run_on_terminal
 
-pytestmark = pytest.mark.sweep
+pytestmark = [pytest.mark.sweep, pytest.mark.slow]
 
 LORA = "results/cells/small/es-en/n200/lora/b5/1"
 SWEEP = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", STUDY.name]
