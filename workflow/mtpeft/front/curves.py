@@ -95,7 +95,11 @@ def _search(file: Path) -> "Figure":
     trials = []
     for rate, own in groupby(sorted(record["trials"], key=itemgetter("learning_rate")), itemgetter("learning_rate")):
         curves = [_curve(f"{rate:g}", trial) for trial in own]
-        # Records of earlier versions have one trial of a rate, and no means.
-        mean = means[rate] if means else None if curves[0].diverged else curves[0].best
+        mean = means[rate] if means else _only_score(curves[0])
         trials.append(Trial(rate, curves, mean, chosen=rate == record["learning_rate"]))
     return draw_search(" ".join(record["labels"][name] for name in RATE_LABELS), trials)
+
+
+def _only_score(trial: Curve) -> float | None:
+    """Return the score of a rate in records of earlier versions, which have one trial of each, and no means."""
+    return None if trial.diverged else trial.best
